@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The domain table: which IOVA pages of one domain lead where, and with which
+ * rights. The representation is private to table.c.
+ *
+ * Writers (map, unmap, clear) are serialised by the caller. Readers need no
+ * lock: they run between pvi_table_enter() and pvi_table_leave(). What unmap
+ * removed is no longer in use by any reader after pvi_table_synchronize(), and
+ * not before; the caller reports completion only then.
+ */
+#ifndef PVI_CORE_TABLE_H
+#define PVI_CORE_TABLE_H
+
+#include "core/range.h"
+
+struct pvi_table;
+
+struct pvi_table_caps {
+	uint64_t max_mappings;	  /* live mappings */
+	uint64_t max_table_bytes; /* memory of the table itself */
+};
+
+struct pvi_table_stats {
+	uint64_t mappings;
+	uint64_t pages; /* 4 KiB pages reachable */
+	uint64_t table_bytes;
+};
+
+/* A piece of a translation: @len bytes at @target, all within one mapping. */
+struct pvi_table_run {
+	uint64_t target;
+	uint64_t len;
+};
+
+int pvi_table_new(const struct pvi_table_caps *caps, struct pvi_table **ret);
+void pvi_table_free(struct pvi_table *t); /* no reader may be inside; NULL is allowed */
+
+/*
+ * One mapping: @iova (page-aligned ends: first at a page's first byte, last at a
+ * page's last) to @target, with PVI_READ / PVI_WRITE / PVI_MMIO rights.
+ * -EINVAL: not aligned; -EEXIST: overlaps a mapping; -ENOMEM: a cap or memory.
+ * On failure nothing changed.
+ */
+int pvi_table_map(struct pvi_table *t, struct pvi_range iova, uint64_t target, unsigned int prot);
+
+/*
+ * Removes every mapping that lies within @iova (any ends; none there is fine).
+ * -ERANGE when one lies partly outside: nothing is removed then (5.13.6.6).
+ * O(log n + k). Readers may still use the old translation until synchronize.
+ */
+int pvi_table_unmap(struct pvi_table *t, struct pvi_range iova, uint64_t *ret_removed);
+
+/* Removes all mappings. */
+void pvi_table_clear(struct pvi_table *t);
+
+/* Readers. enter() returns a cookie for leave(). Never blocks. */
+unsigned int pvi_table_enter(struct pvi_table *t);
+void pvi_table_leave(struct pvi_table *t, unsigned int cookie);
+
+/* Waits until every reader that entered before this call has left, then frees what it may. */
+void pvi_table_synchronize(struct pvi_table *t);
+
+/*
+ * Between enter and leave. Translates @iova for an access of up to @len bytes
+ * with all rights in @prot: *@ret gets the target and how many bytes from @iova
+ * on (at most @len) lie within the same mapping.
+ * -ENOENT: nothing is mapped there; -EACCES: mapped without that right.
+ */
+int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, unsigned int prot,
+			struct pvi_table_run *ret);
+
+/*
+ * Writer side. Calls @fn for each mapping that touches @iova, in order; stops at
+ * and returns the first non-zero result.
+ */
+int pvi_table_walk(const struct pvi_table *t, struct pvi_range iova,
+		   int (*fn)(void *ctx, struct pvi_range iova, uint64_t target, unsigned int prot),
+		   void *ctx);
+
+void pvi_table_stats(const struct pvi_table *t, struct pvi_table_stats *ret);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libpviommu: endpoints, domains and the DMA path of a paravirtual IOMMU.
+ *
+ * The library keeps no global state, logs nothing and never aborts. It asks its
+ * embedder (the VMM) for guest memory and tells it of faults, nothing else.
+ * Addresses and lengths are in bytes; ranges are inclusive at both ends.
+ *
+ * Unless a function says otherwise it may be called from any thread, returns 0
+ * or a negative errno, and leaves its ret_ outputs untouched on failure.
+ *
+ * Lock order, outermost first: the virtio-iommu device (viommu.h), the IOMMU's
+ * topology, one domain. DMA takes none of them.
+ */
+#ifndef PVIOMMU_IOMMU_H
+#define PVIOMMU_IOMMU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pvi_iommu;
+struct pvi_endpoint;
+
+/* Why a DMA was refused (VIRTIO 1.3, 5.13.6.9, and the VMM's own reasons). */
+enum pvi_fault_reason {
+	PVI_FAULT_UNKNOWN = 0, /* the translation exists, memory does not answer */
+	PVI_FAULT_DOMAIN = 1,  /* the endpoint is attached to no domain */
+	PVI_FAULT_MAPPING = 2, /* no mapping, or one without that right */
+	PVI_FAULT_BLOCKED = 3, /* DMA of the endpoint is off (bus master, failed, reset) */
+};
+
+struct pvi_fault {
+	uint32_t endpoint;
+	enum pvi_fault_reason reason;
+	bool write;	 /* the device wanted to write guest memory */
+	uint64_t address; /* first IOVA that could not be translated */
+};
+
+struct pvi_iommu_ops {
+	/*
+	 * Guest RAM at guest-physical @gpa: returns its host address and in
+	 * *@ret_len how many bytes from there on, at most @len and at least 1,
+	 * are contiguous in the host; NULL when @gpa is not RAM. The memory must
+	 * stay until pvi_iommu_free(). Called from any thread.
+	 */
+	void *(*ram)(void *ctx, uint64_t gpa, uint64_t len, uint64_t *ret_len);
+	/*
+	 * A DMA was refused; NULL if of no interest. Called from the thread that
+	 * did the DMA, with no lock held. The embedder limits its own log's rate.
+	 */
+	void (*fault)(void *ctx, const struct pvi_fault *fault);
+};
+
+struct pvi_iommu_config {
+	const struct pvi_iommu_ops *ops;
+	void *ctx;
+	uint64_t page_size_mask; /* 0: 4 KiB and above */
+	uint64_t input_first;	 /* IOVAs that a MAP may name */
+	uint64_t input_last;
+	uint32_t domain_first; /* domain ids that the guest may name */
+	uint32_t domain_last;
+	uint32_t max_domains;	   /* live at once; 0: 4096 */
+	uint64_t max_mappings;	   /* per domain; 0: 1 << 20 */
+	uint64_t max_table_bytes;  /* per domain; 0: 64 MiB */
+	bool allow_bypass;	   /* may the guest ask for bypass at all? */
+	bool start_bypass;	   /* value of the bypass field at system reset */
+};
+
+/* *@ret_iommu belongs to the caller. -EINVAL, -ENOMEM. */
+int pvi_iommu_new(const struct pvi_iommu_config *config, struct pvi_iommu **ret_iommu);
+
+/* All endpoints must have been removed. NULL is allowed. */
+void pvi_iommu_free(struct pvi_iommu *iommu);
+
+/*
+ * System reset (the third step of the order in the documentation: devices are
+ * quiet, now the IOMMU): detaches every endpoint, drops every domain, returns
+ * the bypass field to its start value. No DMA is in flight on return.
+ */
+void pvi_iommu_system_reset(struct pvi_iommu *iommu);
+
+/* A reserved region of an endpoint, reported by PROBE and refused by MAP. */
+struct pvi_reserved {
+	uint64_t first;
+	uint64_t last;
+	bool msi; /* PVI_RESV_MEM_MSI rather than RESERVED */
+};
+
+struct pvi_endpoint_config {
+	const struct pvi_reserved *reserved; /* copied */
+	size_t nr_reserved;		      /* at most 8 */
+	bool dma_on;			      /* may it do DMA from the start? */
+};
+
+/* @id: as in VIOT and the requests. -EEXIST, -ENOMEM. The endpoint starts detached. */
+int pvi_endpoint_add(struct pvi_iommu *iommu, uint32_t id, const struct pvi_endpoint_config *config,
+		     struct pvi_endpoint **ret_endpoint);
+
+/* Blocks its DMA, waits for what is in flight, detaches and frees it. NULL is allowed. */
+void pvi_endpoint_remove(struct pvi_endpoint *endpoint);
+
+/*
+ * Switches an endpoint's DMA on or off (bus master bit, device failure, reset),
+ * whatever its domain. After switching off: on return no DMA of it is in
+ * flight, and every later one is refused with -EACCES.
+ */
+void pvi_endpoint_set_dma(struct pvi_endpoint *endpoint, bool on);
+
+/*
+ * DMA by a device: reads from, or writes to, guest memory at @iova through the
+ * endpoint's domain. The whole range is checked before the first byte moves;
+ * it may span mappings. An UNMAP that is answered meanwhile ends the transfer
+ * at a chunk border.
+ * -EFAULT: refused (a fault was reported); -EACCES: DMA is off; -EINVAL: @iova
+ * + @len wraps. A @len of 0 is 0.
+ * Bounded: guest memory is touched in chunks, so that UNMAP never waits for
+ * more than one of them.
+ */
+int pvi_dma_read(struct pvi_endpoint *endpoint, uint64_t iova, void *buf, size_t len);
+int pvi_dma_write(struct pvi_endpoint *endpoint, uint64_t iova, const void *buf, size_t len);
+
+struct pvi_endpoint_stats {
+	uint64_t dma_reads; /* accesses that succeeded */
+	uint64_t dma_writes;
+	uint64_t dma_read_bytes;
+	uint64_t dma_write_bytes;
+	uint64_t faults;  /* refused: no translation */
+	uint64_t blocked; /* refused: DMA off */
+	uint64_t mapped_pages;
+	bool attached;
+	bool bypass;
+};
+
+void pvi_endpoint_get_stats(struct pvi_endpoint *endpoint, struct pvi_endpoint_stats *ret_stats);
+
+struct pvi_iommu_stats {
+	uint64_t requests[6]; /* by type, PVI_T_*; [0]: unknown types */
+	uint64_t refused;     /* requests answered with another status than OK */
+	uint64_t kicks;
+	uint64_t malformed;   /* chains with no room for a tail, broken rings */
+	uint64_t faults_reported;
+	uint64_t faults_dropped; /* the guest gave no buffer in time */
+	uint64_t domains;
+	uint64_t mappings;
+	uint64_t table_bytes;
+};
+
+void pvi_iommu_get_stats(struct pvi_iommu *iommu, struct pvi_iommu_stats *ret_stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

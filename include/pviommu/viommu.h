@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libpviommu: the virtio-iommu device (VIRTIO 1.3, 5.13) on the modern virtio
+ * PCI transport (4.1), as the register block of one BAR. The embedder owns PCI
+ * config space and the MSI-X table.
+ */
+#ifndef PVIOMMU_VIOMMU_H
+#define PVIOMMU_VIOMMU_H
+
+#include <pviommu/iommu.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pvi_viommu;
+
+/* MSI-X vectors that the device can use: configuration, requests, events. */
+#define PVI_VIOMMU_VECTORS 3
+#define PVI_VIOMMU_BAR_SIZE 0x4000u
+/* Size in bytes of what pvi_viommu_caps() writes. */
+#define PVI_VIOMMU_CAPS_SIZE 88
+
+struct pvi_viommu_ops {
+	/* Deliver MSI-X vector @vector. Any thread; device lock held, don't call back. */
+	void (*interrupt)(void *ctx, uint16_t vector);
+};
+
+struct pvi_viommu_config {
+	const struct pvi_viommu_ops *ops;
+	void *ctx;
+};
+
+/* The device of @iommu, which must outlive it. One device per IOMMU. -ENOMEM, -EBUSY. */
+int pvi_viommu_new(struct pvi_iommu *iommu, const struct pvi_viommu_config *config,
+		   struct pvi_viommu **ret_viommu);
+void pvi_viommu_free(struct pvi_viommu *viommu); /* NULL is allowed */
+
+/*
+ * A guest access to the BAR: @off in bytes, @len 1, 2, 4 or 8. A doorbell write
+ * processes the whole request queue before it returns: the guest's kick is
+ * answered synchronously. Bad accesses read as 0, write nothing, are counted.
+ */
+void pvi_viommu_bar_read(struct pvi_viommu *viommu, uint64_t off, void *buf, uint32_t len);
+void pvi_viommu_bar_write(struct pvi_viommu *viommu, uint64_t off, const void *buf, uint32_t len);
+
+/*
+ * The virtio capabilities for config space at offset @at (then the list goes on
+ * at @next), with the registers in BAR @bar. @buf: PVI_VIOMMU_CAPS_SIZE bytes.
+ */
+void pvi_viommu_caps(struct pvi_viommu *viommu, uint8_t bar, uint8_t at, uint8_t next,
+		     uint8_t *buf);
+
+/* System reset of device and IOMMU; quiesce the endpoints' devices first. */
+void pvi_viommu_system_reset(struct pvi_viommu *viommu);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

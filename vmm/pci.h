@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One PCI Express root bus: ECAM, the 0xCF8 mechanism, type-0 functions with
+ * BARs and MSI-X. The bus owns config space, BAR placement and the MSI-X table
+ * of every function, simulated ones included.
+ */
+#ifndef VMM_PCI_H
+#define VMM_PCI_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+
+#define PCI_MAX_SLOTS 32
+#define PCI_MAX_BARS 6
+#define PCI_MAX_VECTORS 64
+#define PCI_CFG_SIZE 4096
+
+struct pci_fn;
+struct pci_bus;
+
+struct pci_fn_ops {
+	/* BAR accesses outside the MSI-X table and PBA; any vCPU thread. */
+	void (*bar_read)(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf, uint32_t len);
+	void (*bar_write)(struct pci_fn *fn, unsigned int bar, uint64_t off, const void *buf,
+			  uint32_t len);
+	/* Writes to vendor capabilities that the function marked writable; may be NULL. */
+	void (*cfg_write)(struct pci_fn *fn, uint32_t off, const void *buf, uint32_t len);
+	/* The command register's bus master bit changed; may be NULL. */
+	void (*bus_master)(struct pci_fn *fn, bool on);
+	/* BAR @bar now decodes at @gpa (0: not at all): move doorbells; may be NULL. */
+	void (*bar_moved)(struct pci_fn *fn, unsigned int bar, uint64_t gpa);
+	/* An MSI-X vector was masked or given a message (NULL: masked); may be NULL. */
+	void (*vector)(struct pci_fn *fn, unsigned int vector, const struct irq_msi *msi);
+	/* System reset, step 1: no DMA and no interrupt after this returns. */
+	void (*quiesce)(struct pci_fn *fn);
+	/* System reset, step 2: back to power-on state. */
+	void (*reset)(struct pci_fn *fn);
+};
+
+struct pci_bar {
+	uint64_t size;	/* bytes, a power of two; 0: absent */
+	uint64_t gpa;	/* where it decodes now; 0: nowhere */
+	bool is64, prefetch, io;
+};
+
+struct pci_msix {
+	unsigned int nr; /* vectors; 0: none */
+	unsigned int table_bar, pba_bar;
+	uint32_t table_off, pba_off;
+	uint8_t cap; /* offset in config space */
+};
+
+/* Fill before pci_fn_add(): ids, BARs, MSI-X, cfg[] from 0x40 on with wmask[]. */
+struct pci_fn {
+	const struct pci_fn_ops *ops;
+	const char *name;
+	void *ctx;
+	uint8_t cfg[PCI_CFG_SIZE];
+	uint8_t wmask[PCI_CFG_SIZE]; /* bits that the guest may write */
+	struct pci_bar bar[PCI_MAX_BARS];
+	struct pci_msix msix;
+
+	/* below: the bus's */
+	struct pci_bus *bus;
+	unsigned int slot; /* endpoint id: slot << 3 */
+	pthread_mutex_t lock; /* config space and MSI-X table; taken before bus and irq locks */
+	struct {
+		struct irq_msi msi;
+		bool masked, pending;
+	} vector[PCI_MAX_VECTORS];
+	bool msix_enabled, msix_masked_all;
+};
+
+struct pci_bus {
+	struct bus *bus;
+	struct irq *irq;
+	struct pci_fn *fn[PCI_MAX_SLOTS];
+	uint64_t mmio64_base, mmio64_size;
+	uint32_t cf8;
+	pthread_mutex_t cf8_lock;
+};
+
+/* Registers ECAM and 0xCF8-0xCFF; the host bridge is function 0. */
+int pci_init(struct pci_bus *pci, struct bus *bus, struct irq *irq);
+void pci_done(struct pci_bus *pci);
+
+/* Fixed part of a header: what pci_fn_add() does not know. */
+void pci_fn_ids(struct pci_fn *fn, uint16_t vendor, uint16_t device, uint32_t class_rev,
+		uint16_t sub_vendor, uint16_t sub_device);
+
+/* Puts an MSI-X capability at @cap with its table and PBA; @next continues the list. */
+void pci_fn_msix(struct pci_fn *fn, uint8_t cap, uint8_t next, const struct pci_msix *msix);
+
+/* @slot: 1 to 31; -EBUSY when taken. The function outlives the bus. */
+int pci_fn_add(struct pci_bus *pci, unsigned int slot, struct pci_fn *fn);
+
+/* Delivers a vector by message (for functions without irqfds); sets pending when masked. */
+void pci_fn_interrupt(struct pci_fn *fn, unsigned int vector);
+
+/* All functions: quiesce, in slot order. Then reset, by the caller's order. */
+void pci_quiesce_all(struct pci_bus *pci);
+
+#endif

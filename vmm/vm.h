@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One virtual machine: everything that `pviommu run` puts together, in the order it does. */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+#include "vmm/memory.h"
+#include "vmm/pci.h"
+
+/* How the run ends; the command's exit status (documented in pviommu-run(1)). */
+enum vm_end {
+	VM_END_POWEROFF = 0,
+	VM_END_ERROR = 1,  /* the host or the VMM failed */
+	VM_END_USAGE = 2,  /* bad input from the user */
+	VM_END_REBOOT = 3, /* the guest asked for a reset */
+	VM_END_PANIC = 4,  /* the guest reported a panic (pvpanic) */
+	VM_END_CRASH = 5,  /* triple fault */
+	VM_END_KILLED = 6, /* SIGTERM, and the guest did not power off in time */
+	VM_END_QUIT = 7,   /* the user left by the console's escape */
+};
+
+enum vm_iommu { VM_IOMMU_STRICT, VM_IOMMU_BOOT_BYPASS, VM_IOMMU_OFF };
+
+struct vm {
+	int kvm_fd;
+	int vm_fd;
+	unsigned int nr_cpus;
+	enum vm_iommu iommu_mode;
+	struct memory mem;
+	struct bus bus;
+	struct irq irq;
+	struct pci_bus pci;
+	struct pvi_iommu *iommu; /* NULL with --iommu off: devices get direct-map */
+	struct viommu_fn *viommu_fn;
+	struct vfu_device **device; /* simulated devices, in slot order */
+	unsigned int nr_devices;
+};
+
+/*
+ * Ends the VM; any thread, any number of times, the first reason stays. The
+ * main loop then quiesces the devices, stops the vCPUs and returns.
+ */
+void vm_end(struct vm *vm, enum vm_end how);
+
+/* Adds @fd to the main loop: @fn runs on the main thread when it is readable. */
+int vm_watch(struct vm *vm, int fd, void (*fn)(void *ctx), void *ctx);
+
+#endif
