@@ -13,6 +13,7 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 extern enum log_level log_level; /* messages above it are dropped; set by main */
+extern bool log_raw;		 /* the terminal is in raw mode; set by console.c */
 
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -21,7 +22,10 @@ void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(p
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
 
-/* At most @burst messages in any second for this @rate; says how many it dropped. */
+/*
+ * At most @burst messages in any second for this @rate; says how many it
+ * dropped when the next one passes. Any thread.
+ */
 struct log_rate {
 	uint64_t window_ns;
 	unsigned int count;

@@ -14,7 +14,7 @@
 #define GPA_MMIO32_BASE 0xc0000000ull
 #define GPA_MMIO32_SIZE 0x20000000ull
 #define GPA_ECAM_BASE 0xe0000000ull
-#define GPA_ECAM_SIZE 0x10000000ull
+#define GPA_ECAM_SIZE 0x100000ull /* one bus: Linux scans no further */
 #define GPA_HIGH_RAM 0x100000000ull
 
 struct memory_slot {
