@@ -16,29 +16,33 @@
 #include "core/types.h"
 #include "core/virtqueue.h"
 
-#define PVI_VP_BAR_SIZE 0x4000u
-#define PVI_VP_COMMON 0x0000u
-#define PVI_VP_ISR 0x1000u
-#define PVI_VP_DEVICE 0x2000u
-#define PVI_VP_NOTIFY 0x3000u
+#define PVI_VP_BAR_SIZE	   0x4000u
+#define PVI_VP_COMMON	   0x0000u
+#define PVI_VP_ISR	   0x1000u
+#define PVI_VP_DEVICE	   0x2000u
+#define PVI_VP_NOTIFY	   0x3000u
 #define PVI_VP_NOTIFY_MULT 4u
-#define PVI_VP_MAX_QUEUES 8
-#define PVI_VP_NO_VECTOR 0xffffu
+#define PVI_VP_MAX_QUEUES  8
+#define PVI_VP_NO_VECTOR   0xffffu
 
 /* Size in bytes of the capabilities that pvi_vp_caps() writes. */
 #define PVI_VP_CAPS_SIZE (16 + 20 + 16 + 16 + 20)
+/* Within them: the PCI access capability, its writable part and its data window. */
+#define PVI_VP_ACCESS_CAP	     68u
+#define PVI_VP_ACCESS_WRITABLE	     (PVI_VP_ACCESS_CAP + 4u)
+#define PVI_VP_ACCESS_DATA	     (PVI_VP_ACCESS_CAP + 16u)
 
-#define PVI_VIRTIO_F_INDIRECT_DESC 28
-#define PVI_VIRTIO_F_EVENT_IDX 29
-#define PVI_VIRTIO_F_VERSION_1 32
+#define PVI_VIRTIO_F_INDIRECT_DESC   28
+#define PVI_VIRTIO_F_EVENT_IDX	     29
+#define PVI_VIRTIO_F_VERSION_1	     32
 #define PVI_VIRTIO_F_ACCESS_PLATFORM 33
 
-#define PVI_VIRTIO_S_ACKNOWLEDGE 1
-#define PVI_VIRTIO_S_DRIVER 2
-#define PVI_VIRTIO_S_DRIVER_OK 4
-#define PVI_VIRTIO_S_FEATURES_OK 8
-#define PVI_VIRTIO_S_NEEDS_RESET 64
-#define PVI_VIRTIO_S_FAILED 128
+#define PVI_VIRTIO_S_ACKNOWLEDGE     1
+#define PVI_VIRTIO_S_DRIVER	     2
+#define PVI_VIRTIO_S_DRIVER_OK	     4
+#define PVI_VIRTIO_S_FEATURES_OK     8
+#define PVI_VIRTIO_S_NEEDS_RESET     64
+#define PVI_VIRTIO_S_FAILED	     128
 
 struct pvi_vp;
 
@@ -60,10 +64,14 @@ struct pvi_vp_config {
 	const struct pvi_vp_ops *ops;
 	void *ctx;
 	const struct pvi_vq_mem *mem;
-	uint64_t features; /* offered; VERSION_1 is required of the driver */
+	/*
+	 * Offered; VERSION_1 always is. The driver must accept VERSION_1 and, where
+	 * offered, ACCESS_PLATFORM.
+	 */
+	uint64_t features;
 	uint16_t nr_queues;
 	uint16_t nr_vectors;
-	uint16_t queue_size; /* largest, and the default */
+	uint16_t queue_size;  /* largest, and the default */
 	uint32_t config_size; /* bytes of device configuration */
 };
 
@@ -90,7 +98,10 @@ struct pvi_vp {
 
 void pvi_vp_init(struct pvi_vp *vp, const struct pvi_vp_config *cfg);
 
-/* A BAR access of 1, 2, 4 or 8 bytes; others, and unknown offsets, read as 0. */
+/*
+ * A BAR access of 1, 2, 4 or 8 bytes, as wide as the register (halves of a 64-bit
+ * one are allowed); others, and unknown offsets, read as 0 and write nothing.
+ */
 void pvi_vp_read(struct pvi_vp *vp, uint64_t off, void *buf, uint32_t len);
 void pvi_vp_write(struct pvi_vp *vp, uint64_t off, const void *buf, uint32_t len);
 
@@ -116,5 +127,11 @@ void pvi_vp_needs_reset(struct pvi_vp *vp);
  */
 void pvi_vp_caps(const struct pvi_vp_config *cfg, uint8_t bar, uint8_t at, uint8_t next,
 		 uint8_t *buf);
+
+/*
+ * The guest reads or writes the data window of the PCI access capability (4.1.4.9).
+ * @cap: its 20 bytes as they are now; a read fills the window, a write takes it.
+ */
+void pvi_vp_window(struct pvi_vp *vp, uint8_t bar, uint8_t *cap, bool write);
 
 #endif

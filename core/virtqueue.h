@@ -15,7 +15,10 @@
 #include "core/types.h"
 
 #define PVI_VQ_MAX_SIZE 1024
-#define PVI_VQ_MAX_SEGS 256
+#define PVI_VQ_MAX_SEGS 256 /* descriptors in a chain, and entries of an indirect table */
+
+/* Avail entries fetched in one read: an access may be a round trip on a socket. */
+#define PVI_VQ_BATCH 16
 
 /* 0 or -errno; all of @len bytes or a failure. */
 struct pvi_vq_mem {
@@ -51,17 +54,27 @@ struct pvi_vq_config {
 struct pvi_vq {
 	struct pvi_vq_config cfg;
 	struct pvi_vq_mem mem;
-	uint16_t next_avail;	/* next avail entry to take */
-	uint16_t seen_avail;	/* avail index as last fetched */
-	uint16_t next_used;	/* next used entry to write */
-	uint16_t published;	/* used index as last published */
+	uint16_t next_avail;  /* next avail entry to take */
+	uint16_t seen_avail;  /* avail index as last fetched */
+	uint16_t next_used;   /* next used entry to write */
+	uint16_t published;   /* used index as last published */
+	uint16_t batch_first; /* avail index of batch[0] */
+	uint16_t batch_nr;
+	uint16_t batch[PVI_VQ_BATCH]; /* heads, fetched once */
 	bool broken;
 };
 
 /* -EINVAL: size not a power of two or too large, or an area that wraps or is misaligned. */
 int pvi_vq_init(struct pvi_vq *vq, const struct pvi_vq_mem *mem, const struct pvi_vq_config *cfg);
 
-/* 1: @ret holds the next chain; 0: none is waiting; -EIO: the queue is broken. */
+/*
+ * 1: @ret holds the next chain; 0: none is waiting; -EIO: the queue is broken.
+ * Malformed: an index past its table, a loop, a chain of more than the queue's
+ * size or PVI_VQ_MAX_SEGS descriptors or of more than 4 GiB, an empty or
+ * wrapping buffer, readable after writable, an indirect table that is nested,
+ * chained on, empty or not negotiated, and more chains than the queue has room
+ * for.
+ */
 int pvi_vq_pop(struct pvi_vq *vq, struct pvi_vq_chain *ret);
 
 /* Writes a used entry without publishing it. @len: bytes written to the chain. */
@@ -76,7 +89,10 @@ int pvi_vq_publish(struct pvi_vq *vq, bool *ret_notify);
  */
 int pvi_vq_kicks(struct pvi_vq *vq, bool enable);
 
-/* Copies between @buf and the out / in part of a chain, from @off bytes into that part. */
+/*
+ * Copies between @buf and the out / in part of a chain, from @off bytes into that
+ * part. -EINVAL: past its end; else the accessor's error. The queue goes on.
+ */
 int pvi_vq_copy_out(struct pvi_vq *vq, const struct pvi_vq_chain *c, uint64_t off, void *buf,
 		    size_t len);
 int pvi_vq_copy_in(struct pvi_vq *vq, const struct pvi_vq_chain *c, uint64_t off, const void *buf,
