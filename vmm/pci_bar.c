@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Where a function's BARs decode, and the accesses that reach them. */
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <string.h>
+
+#include "core/wire.h"
+#include "vmm/log.h"
+#include "vmm/memory.h"
+#include "vmm/pci_internal.h"
+
+#define MEM_MASK 0xfffffff0u
+#define IO_MASK	 0xfffffffcu
+
+static uint8_t *bar_reg(uint8_t *space, unsigned int bar)
+{
+	return space + PCI_BASE_ADDRESS_0 + 4 * bar;
+}
+
+static uint32_t bar_flags(const struct pci_bar *bar)
+{
+	if (bar->io)
+		return PCI_BASE_ADDRESS_SPACE_IO;
+	return (bar->is64 ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
+	       (bar->prefetch ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
+}
+
+static bool bar_valid(const struct pci_fn *fn, unsigned int i)
+{
+	const struct pci_bar *bar = &fn->bar[i];
+	uint64_t least = bar->io ? 4 : 16;
+	uint64_t most = bar->io ? PCI_PORT_SIZE : bar->is64 ? 1ull << 62 : 1ull << 31;
+
+	if (bar->size < least || bar->size > most || (bar->size & (bar->size - 1)))
+		return false;
+	if (!bar->is64)
+		return true;
+	return !bar->io && i + 1 < PCI_MAX_BARS && !fn->bar[i + 1].size;
+}
+
+int pci_bar_setup(struct pci_fn *fn)
+{
+	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
+		struct pci_bar *bar = &fn->bar[i];
+
+		if (!bar->size)
+			continue;
+		if (!bar_valid(fn, i))
+			return -EINVAL;
+		bar->gpa = 0;
+		fn->ref[i] = (struct pci_bar_ref){fn, i};
+		pvi_put32(bar_reg(fn->cfg, i), bar_flags(bar));
+		/* The guest finds the size by writing ones: the mask is all it takes. */
+		pvi_put32(bar_reg(fn->wmask, i),
+			  (uint32_t) ~(bar->size - 1) & (bar->io ? IO_MASK : MEM_MASK));
+		if (bar->is64)
+			pvi_put32(bar_reg(fn->wmask, i + 1), (uint32_t)(~(bar->size - 1) >> 32));
+		if (bar->io)
+			fn->wmask[PCI_COMMAND] |= PCI_COMMAND_IO;
+	}
+	return 0;
+}
+
+static bool enabled(const struct pci_fn *fn, const struct pci_bar *bar)
+{
+	return fn->cfg[PCI_COMMAND] & (bar->io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
+}
+
+/* Where the guest put the BAR, decoding or not. */
+static uint64_t placement(struct pci_fn *fn, unsigned int i)
+{
+	const struct pci_bar *bar = &fn->bar[i];
+	uint64_t gpa = pvi_get32(bar_reg(fn->cfg, i)) & (bar->io ? IO_MASK : MEM_MASK);
+
+	if (bar->is64)
+		gpa |= (uint64_t)pvi_get32(bar_reg(fn->cfg, i + 1)) << 32;
+	return gpa;
+}
+
+static bool within(uint64_t gpa, uint64_t size, uint64_t base, uint64_t window)
+{
+	return gpa >= base && size <= window && gpa - base <= window - size;
+}
+
+static bool placeable(const struct pci_bus *pci, const struct pci_bar *bar, uint64_t gpa)
+{
+	if (bar->io)
+		return within(gpa, bar->size, PCI_PORT_BASE, PCI_PORT_SIZE);
+	return within(gpa, bar->size, GPA_MMIO32_BASE, GPA_MMIO32_SIZE) ||
+	       within(gpa, bar->size, pci->mmio64_base, pci->mmio64_size);
+}
+
+static void refused(struct pci_fn *fn, unsigned int i, uint64_t gpa)
+{
+	if (!fn->bad_bars++)
+		log_warn("%s: the guest put BAR %u at 0x%llx, where it can't decode: it answers "
+			 "nowhere",
+			 fn->name, i, (unsigned long long)gpa);
+}
+
+static void bar_read(void *ctx, uint64_t off, void *buf, uint32_t len)
+{
+	struct pci_bar_ref *ref = ctx;
+	struct pci_fn *fn = ref->fn;
+	uint64_t size = fn->bar[ref->bar].size;
+
+	if (off >= size || len > size - off) {
+		memset(buf, 0xff, len);
+		return;
+	}
+	if (!pci_msix_read(fn, ref->bar, off, buf, len))
+		fn->ops->bar_read(fn, ref->bar, off, buf, len);
+}
+
+static void bar_write(void *ctx, uint64_t off, const void *buf, uint32_t len)
+{
+	struct pci_bar_ref *ref = ctx;
+	struct pci_fn *fn = ref->fn;
+	uint64_t size = fn->bar[ref->bar].size;
+
+	if (off >= size || len > size - off)
+		return;
+	if (!pci_msix_write(fn, ref->bar, off, buf, len))
+		fn->ops->bar_write(fn, ref->bar, off, buf, len);
+}
+
+static const struct bus_ops bar_ops = {.read = bar_read, .write = bar_write};
+
+static enum bus_space space_of(const struct pci_bar *bar)
+{
+	return bar->io ? BUS_PIO : BUS_MMIO;
+}
+
+static void place(struct pci_fn *fn, unsigned int i, uint64_t gpa)
+{
+	struct pci_bar *bar = &fn->bar[i];
+	const struct bus_region region = {gpa, bar->size, &bar_ops, &fn->ref[i]};
+
+	if (!placeable(fn->bus, bar, gpa) || bus_add(fn->bus->bus, space_of(bar), &region))
+		refused(fn, i, gpa);
+	else
+		bar->gpa = gpa;
+}
+
+/*
+ * Makes decoding follow the command register and the BARs. All that leave their
+ * place do so before any takes a new one: the guest may swap two BARs.
+ */
+void pci_bar_update(struct pci_fn *fn)
+{
+	uint64_t want[PCI_MAX_BARS], was[PCI_MAX_BARS];
+
+	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
+		struct pci_bar *bar = &fn->bar[i];
+
+		was[i] = bar->gpa;
+		want[i] = bar->size && enabled(fn, bar) ? placement(fn, i) : 0;
+		if (was[i] && was[i] != want[i]) {
+			bus_remove(fn->bus->bus, space_of(bar), was[i]);
+			bar->gpa = 0;
+		}
+	}
+	for (unsigned int i = 0; i < PCI_MAX_BARS; i++)
+		if (want[i] && !fn->bar[i].gpa)
+			place(fn, i, want[i]);
+	if (!fn->ops->bar_moved)
+		return;
+	for (unsigned int i = 0; i < PCI_MAX_BARS; i++)
+		if (fn->bar[i].gpa != was[i])
+			fn->ops->bar_moved(fn, i, fn->bar[i].gpa);
+}
+
+void pci_bar_release(struct pci_fn *fn)
+{
+	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
+		if (fn->bar[i].gpa)
+			bus_remove(fn->bus->bus, space_of(&fn->bar[i]), fn->bar[i].gpa);
+		fn->bar[i].gpa = 0;
+	}
+}
