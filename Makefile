@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The front door: every command here installs what it lacks (scripts/deps.sh) and calls the
+# tool that does the work. Userspace is built by Meson, the guest modules by Kbuild.
+
+KERNEL := 6.1
+KDIR := $(CURDIR)/build/kernels/$(KERNEL)/headers
+KO_DIR := build/modules/$(KERNEL)
+# Folders with a Kbuild file, one or more modules each.
+KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild tests/guest/Kbuild))
+KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild core/*.[ch])
+QUIET := @
+
+.PHONY: all help deps modules kernels testbed payload static check soak run bench clean
+
+all: deps
+	$(QUIET)scripts/build host
+	$(QUIET)$(MAKE) --no-print-directory modules
+
+help:
+	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
+
+#: make            build the programs (build/host) and the guest modules
+#: make run        boot a guest whose disk reaches only what the guest mapped, and attack it
+#: make check      all tests, each long one in its quick form
+#: make soak       the long forms
+#: make bench      all benchmarks; make bench-NAME runs one (build/results/NAME.json)
+#: make testbed    what testbed/run needs: static programs, modules, kernels, guest images
+#: make clean      remove what was built, keep downloaded kernels
+
+deps:
+	$(QUIET)scripts/deps.sh build
+
+kernels:
+	$(QUIET)scripts/kernels.sh 6.1 6.12
+
+static: deps
+	$(QUIET)scripts/build static
+
+modules: $(KO_DIR)/.stamp
+
+$(KO_DIR)/.stamp: $(KO_DEPS) scripts/build-modules
+	$(QUIET)scripts/deps.sh modules
+	$(QUIET)scripts/kernels.sh $(KERNEL)
+	$(QUIET)scripts/build-modules $(KDIR) $(KO_DIR) $(KO_SRC)
+	$(QUIET)touch $@
+
+testbed: static kernels modules
+	$(QUIET)scripts/deps.sh testbed
+	$(QUIET)testbed/payload
+
+check:
+	$(QUIET)scripts/deps.sh build modules testbed check
+	$(QUIET)tests/check
+
+soak:
+	$(QUIET)scripts/deps.sh build modules testbed check
+	$(QUIET)tests/check --soak
+
+run: testbed
+	$(QUIET)scripts/run-demo
+
+bench-%: testbed
+	$(QUIET)bench/$*
+
+bench: testbed
+	$(QUIET)set -e; for b in bench/*; do \
+		if [ -f "$$b" ] && [ -x "$$b" ]; then echo "== $$b"; "$$b"; fi; \
+	done
+
+clean:
+	rm -rf build/host build/static build/asan build/tsan build/clang build/fuzz \
+		build/modules build/check build/testbed

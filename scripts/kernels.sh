@@ -1,0 +1,141 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Downloads stock Debian kernels and unpacks them under build/kernels; installs nothing.
+# usage: scripts/kernels.sh [6.1] [6.12]
+#
+# build/kernels/VERSION/{vmlinuz,vmlinux,modules,version} and, for 6.1, headers:
+# vmlinux is the bzImage's payload, modules the folder with modules.dep, headers a tree
+# to build modules with (make -C build/kernels/6.1/headers M=...).
+set -eu
+cd "$(dirname "$0")/.."
+top=$(pwd)
+out=$top/build/kernels
+
+die()
+{
+	echo "kernels.sh: $*" >&2
+	exit 1
+}
+
+apt_updated=
+# The package that a meta package stands for: depends META PATTERN
+depends()
+{
+	found=$(apt-cache depends "$1" 2>/dev/null | sed -n "s/^ *Depends: \($2\)\$/\1/p" | tail -1)
+	if [ -z "$found" ] && [ -z "$apt_updated" ]; then
+		apt_updated=1
+		echo "fetching the package lists (to find $1)"
+		if [ "$(id -u)" = 0 ]; then
+			apt-get -qq update
+		elif command -v sudo >/dev/null; then
+			sudo apt-get -qq update
+		fi >&2 || true
+		depends "$@"
+	fi
+}
+
+# download PACKAGE...: into the current folder
+download()
+{
+	echo "downloading $*"
+	# Root's downloads need no second user, which could not enter our folders.
+	if [ "$(id -u)" = 0 ]; then
+		apt-get -qq -o APT::Sandbox::User=root download "$@"
+	else
+		apt-get -qq download "$@"
+	fi || die "cannot download $*: check the network, or run apt-get update"
+}
+
+headers_of()
+{
+	headers=linux-headers-$1
+	common=$(apt-cache depends "$headers" |
+		sed -n 's/^ *Depends: \(linux-headers-.*-common\)$/\1/p')
+	kbuild=$(apt-cache depends "$headers" | sed -n 's/^ *Depends: \(linux-kbuild-.*\)$/\1/p')
+	[ -n "$common" ] && [ -n "$kbuild" ] || die "no package $headers: run apt-get update"
+	echo "$headers $common $kbuild"
+}
+
+# The packages expect to lie in /usr/src; let their Makefiles find each other where they are.
+relocate_headers()
+{
+	cat >"usr/src/linux-headers-$1/Makefile" <<'MAKE'
+here := $(dir $(realpath $(lastword $(MAKEFILE_LIST))))
+include $(wildcard $(here)../linux-headers-*-common/Makefile)
+MAKE
+	ln -sfn "usr/src/linux-headers-$1" headers
+}
+
+unpack_vmlinux()
+{
+	python3 - "$1" "$2" <<'PYTHON'
+import lzma, struct, subprocess, sys
+image = open(sys.argv[1], 'rb').read()
+# Documentation/x86/boot.rst: setup_sects, payload_offset, payload_length
+start = ((image[0x1f1] or 4) + 1) * 512 + struct.unpack_from('<I', image, 0x248)[0]
+payload = image[start:start + struct.unpack_from('<I', image, 0x24c)[0]]
+if payload[:6] == b'\xfd7zXZ\0':
+    elf = lzma.LZMADecompressor().decompress(payload)
+elif payload[:4] == b'\x28\xb5\x2f\xfd':
+    # The payload ends with the uncompressed size, which is no part of the stream.
+    elf = subprocess.run(['zstd', '-dcq'], input=payload[:-4], stdout=subprocess.PIPE,
+                         check=True).stdout
+else:
+    sys.exit('neither an xz nor a zstd payload: %r' % payload[:6])
+if elf[:4] != b'\x7fELF':
+    sys.exit('the payload is no ELF file')
+open(sys.argv[2], 'wb').write(elf)
+PYTHON
+}
+
+# kernel VERSION: one version, unpacked aside and moved into place when complete
+kernel()
+{
+	case $1 in
+	6.1) depends linux-image-amd64 'linux-image-6\.1\..*-amd64' ;;
+	6.12) depends linux-image-6.12-amd64 'linux-image-6\.12.*-amd64'
+		[ -n "$found" ] || depends linux-image-amd64 'linux-image-6\.12.*-amd64' ;;
+	*) die "no kernel '$1': give 6.1 or 6.12" ;;
+	esac
+	[ -n "$found" ] || die "apt knows no Debian $1 kernel: it comes from bookworm \
+(6.1) and bookworm-security (6.12)"
+	release=${found#linux-image-}
+	packages=$found
+	[ "$1" != 6.1 ] || packages="$packages $(headers_of "$release")"
+
+	rm -rf "$out/.new-$1"
+	mkdir -p "$out/.new-$1"
+	cd "$out/.new-$1"
+	download $packages
+	echo "unpacking kernel $release"
+	for deb in *.deb; do
+		dpkg -x "$deb" .
+		rm "$deb"
+	done
+	# Debug and boot-loader leftovers aside, only files that a guest or a build uses stay.
+	rm -rf usr/share boot/System.map-*
+	ln -s "boot/vmlinuz-$release" vmlinuz
+	ln -s "lib/modules/$release" modules
+	echo "$release" >version
+	unpack_vmlinux vmlinuz vmlinux || die "cannot unpack the image of $release"
+	rm -f modules/build modules/source
+	PATH=$PATH:/sbin:/usr/sbin depmod -b . "$release"
+	[ "$1" != 6.1 ] || relocate_headers "$release"
+	cd "$top"
+	rm -rf "${out:?}/$1"
+	mv "$out/.new-$1" "$out/$1"
+}
+
+[ $# -gt 0 ] || set -- 6.1 6.12
+missing=
+for v; do
+	[ -e "$out/$v/version" ] || missing="$missing $v"
+done
+[ -n "$missing" ] || exit 0
+scripts/deps.sh kernels
+mkdir -p "$out"
+exec 9>"$out/.lock"
+flock 9
+for v in $missing; do
+	[ -e "$out/$v/version" ] || kernel "$v"
+done

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The L1 machine: its image, its command line, its snapshot. See docs/TESTBED.md."""
+import os
+import re
+import secrets
+import select
+import shutil
+import subprocess
+import sys
+import time
+
+from .paths import (CACHE, TOP, TestbedError, kernel_dir, locked, read_text, say, stamp_of,
+                    write_text)
+from .qemu import Qemu, Qmp, memory_file
+
+BOOT_SECONDS = 120
+MODULES = ('virtio_pci virtio_console virtio_blk ext4 crc32c_generic loop kvm_amd tun bridge '
+           'vfio-pci vfio_iommu_type1 e1000e nvme').split()
+PROGRAMS = ('mke2fs', 'e2fsck', 'debugfs', 'dumpe2fs')
+CMDLINE = 'console=ttyS0 quiet panic=-1 intel_iommu=on tsc=reliable mitigations=off'
+# Cards that a snapshot can hold; any other device boots L1 afresh.
+SNAPSHOT_DEVICES = ('e1000e', 'e1000', 'virtio-net-pci')
+CARDS = SNAPSHOT_DEVICES + ('igb', 'rtl8139', 'vmxnet3')
+
+
+def program(name):
+    path = shutil.which(name, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin')
+    if not path:
+        raise TestbedError(f'no {name} on this machine: run scripts/deps.sh testbed')
+    return path
+
+
+def initrd(version):
+    """L1's initramfs for a kernel, made when something in it changed."""
+    here = os.path.join(TOP, 'testbed')
+    init, agent = (os.path.join(here, 'l1', n) for n in ('init', 'agent'))
+    passwd, group = (os.path.join(here, 'l1', n) for n in ('passwd', 'group'))
+    programs = [program(n) for n in PROGRAMS]
+    maker = os.path.join(here, 'mkinitrd')
+    out = os.path.join(CACHE, f'l1-{version}.cpio')
+    inputs = [init, agent, passwd, group, maker, program('busybox'),
+              os.path.join(kernel_dir(version), 'version'), __file__] + programs
+    with locked(f'l1-{version}'):
+        stamp = stamp_of(inputs)
+        if read_text(out + '.stamp') != stamp or not os.path.exists(out):
+            args = [sys.executable, maker, '--out', out, '--init', init,
+                    '--kernel', kernel_dir(version), '--busybox', program('busybox'),
+                    '--file', f'{agent}:bin/l1-agent', '--file', f'{passwd}:etc/passwd',
+                    '--file', f'{group}:etc/group']
+            args += [a for m in MODULES for a in ('--module', m)]
+            args += [a for p in programs for a in ('--bin', p)]
+            if subprocess.run(args).returncode:
+                raise TestbedError('cannot make the image of L1')
+            write_text(out + '.stamp', stamp)
+    return out, stamp
+
+
+class Machine:
+    """What one L1 is made of. Two machines with the same key can share a snapshot."""
+
+    def __init__(self, kernel='6.1', mem='1536M', icount=False, devices=()):
+        self.kernel, self.mem, self.icount = kernel, mem, icount
+        self.devices = list(devices)
+        self.binary = program('qemu-system-x86_64')
+        self.initrd, self.initrd_stamp = initrd(kernel)
+
+    @property
+    def release(self):
+        return read_text(os.path.join(kernel_dir(self.kernel), 'version')).strip()
+
+    @property
+    def snapshots(self):
+        return not self.icount and all(
+            spec.split(',')[0] in SNAPSHOT_DEVICES for spec in self.devices)
+
+    def fixed_args(self):
+        accel = 'tcg,thread=single' if self.icount else 'tcg,thread=multi,tb-size=512'
+        args = ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
+                '-M', 'q35,kernel-irqchip=split,sata=off', '-accel', accel,
+                '-cpu', 'max,+svm,+npt', '-m', self.mem, '-smp', '1',
+                '-device', 'intel-iommu,intremap=on,caching-mode=off',
+                '-kernel', os.path.join(kernel_dir(self.kernel), 'vmlinux'),
+                '-initrd', self.initrd, '-append', CMDLINE,
+                '-device', 'virtio-serial-pci,addr=3']
+        if self.icount:
+            args += ['-icount', 'shift=0,sleep=off']
+        for number, spec in enumerate(self.devices):
+            model = spec.split(',')[0]
+            if model in CARDS:
+                net = f'net{number}'
+                extra = '' if 'romfile=' in spec else ',romfile='
+                args += ['-netdev', f'user,id={net}', '-device', f'{spec},netdev={net}{extra}']
+            elif model == 'nvme' and 'drive=' not in spec:
+                drive = f'nvme{number}'
+                serial = '' if 'serial=' in spec else f',serial={drive}'
+                args += ['-blockdev', f'driver=null-co,node-name={drive},size=64M,'
+                                      'read-zeroes=on',
+                         '-device', f'{spec},drive={drive}{serial}']
+            else:
+                args += ['-device', spec]
+        return args
+
+    def key(self):
+        vmlinux = os.path.join(kernel_dir(self.kernel), 'vmlinux')
+        return stamp_of([vmlinux, self.binary], self.initrd_stamp, self.fixed_args())[:16]
+
+    def _qemu(self, job, payload, extra):
+        """payload and extra are paths of images; None stands for an empty disk."""
+        q = Qemu(self.binary)
+        q.args += self.fixed_args()
+        for name in ('console', 'qmp', 'control', 'output', 'results'):
+            q.channel(name)
+        q.args += ['-serial', 'chardev:console', '-mon', 'chardev=qmp,mode=control']
+        for number, name in enumerate(('control', 'output', 'results'), 1):
+            q.args += ['-device', f'virtserialport,nr={number},chardev={name}']
+        q.disk('job', memory_file('job', job or bytes(4096)), 4)
+        for addr, name, path in ((5, 'payload', payload), (6, 'extra', extra)):
+            q.disk(name, os.open(path, os.O_RDONLY) if path
+                   else memory_file(name, bytes(4096)), addr)
+        return q
+
+    def boot(self, job, payload, extra=None):
+        q = self._qemu(job, payload, extra)
+        q.start()
+        try:
+            wait_ready(q)
+        except BaseException:
+            q.stop()
+            raise
+        return q
+
+    def restore(self, job, payload, extra=None):
+        """Starts from the snapshot, which it makes first where there is none."""
+        snapshot = self.need_snapshot()
+        q = self._qemu(job, payload, extra)
+        q.fds.append(snapshot)
+        q.args += ['-incoming', f'fd:{snapshot}']
+        q.start()
+        return q
+
+    def need_snapshot(self):
+        """Returns the snapshot, open."""
+        key = self.key()
+        path = os.path.join(CACHE, f'l1-{self.kernel}-{key}.snapshot')
+        try:
+            return os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            pass
+        with locked(f'snapshot-{key}'):
+            if not os.path.exists(path):
+                self._make_snapshot(path)
+            return os.open(path, os.O_RDONLY)
+
+    def _make_snapshot(self, path):
+        begin = time.monotonic()
+        say(f'booting L1 once, to keep it as a snapshot (Linux {self.kernel}; about 10 s)')
+        # Without a name until it is complete: nothing is left when this is interrupted.
+        fd = os.open(CACHE, os.O_TMPFILE | os.O_RDWR, 0o644)
+        q = self._qemu(None, None, None)
+        try:
+            q.start()
+            wait_ready(q)
+            qmp = Qmp(q.channels['qmp'])
+            qmp.command('migrate-set-parameters', **{'max-bandwidth': 1 << 40})
+            qmp.command('getfd', [fd], fdname='snapshot')
+            qmp.command('migrate', uri='fd:snapshot')
+            while (status := qmp.command('query-migrate').get('status')) != 'completed':
+                if status in ('failed', 'cancelled'):
+                    raise TestbedError(f'cannot keep a snapshot of L1: {q.words()}')
+                time.sleep(0.05)
+            self._forget_old()
+            # Naming a descriptor is what makes Python follow the link (linkat).
+            os.link(f'/proc/self/fd/{fd}', path, src_dir_fd=fd, follow_symlinks=True)
+            size = os.fstat(fd).st_size >> 20
+            say(f'kept {size} MiB after {time.monotonic() - begin:.1f} s')
+        finally:
+            q.stop()
+            os.close(fd)
+
+    def _forget_old(self):
+        """Keeps the three newest snapshots: nobody misses one that no key leads to."""
+        old = [os.path.join(CACHE, n) for n in os.listdir(CACHE) if n.endswith('.snapshot')]
+        for path in sorted(old, key=os.path.getmtime)[:-3]:
+            os.unlink(path)
+
+
+def wait_ready(q):
+    """Reads the control and console channels until L1 says ready."""
+    end = time.monotonic() + BOOT_SECONDS
+    control, console = q.channels['control'], q.channels['console']
+    said, log = b'', b''
+    while b'\n' not in said:
+        readable = select.select([control, console], [], [], max(0, end - time.monotonic()))[0]
+        if not readable:
+            raise TestbedError(f'L1 did not start within {BOOT_SECONDS} s; its console ends:\n'
+                               + tail(log))
+        for sock in readable:
+            data = sock.recv(65536)
+            if not data:
+                raise TestbedError('QEMU ended while L1 started: ' + q.words() + tail(log))
+            if sock is control:
+                said += data
+            else:
+                log += data
+    if said != b'ready\n':
+        raise TestbedError(f'L1 said {said!r} instead of ready')
+
+
+def tail(log, lines=15):
+    text = re.sub(r'\x1b\[[0-9;?]*[a-zA-Z]', '', log.decode(errors='replace'))
+    return '\n'.join(text.replace('\r', '').rstrip().split('\n')[-lines:])
+
+
+def go(q):
+    seed = secrets.token_hex(32)
+    q.channels['control'].sendall(f'go {int(time.time())} {seed}\n'.encode())

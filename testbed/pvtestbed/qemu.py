@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""One QEMU process and its sockets. It dies with the process that started it, and leaves no
+file: its channels are socket pairs, its small disks anonymous memory."""
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+
+from .paths import TestbedError
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """For preexec_fn: the kernel kills this process when its parent ends, however it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def memory_file(name, data):
+    """An anonymous file of whole pages, open for reading only (QEMU matches the mode)."""
+    with os.fdopen(os.memfd_create(name), 'wb') as f:
+        f.write(data)
+        f.truncate((len(data) + 4095) // 4096 * 4096)
+        f.flush()
+        return os.open(f'/proc/self/fd/{f.fileno()}', os.O_RDONLY)
+
+
+class Qemu:
+    """Channels are created with channel() and disks with disk() before start()."""
+
+    def __init__(self, binary):
+        self.args = [binary]
+        self.fds = []
+        self.channels = {}
+        self.process = None
+        self.stderr = None
+
+    def channel(self, name):
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.channels[name] = ours
+        self.fds.append(theirs.detach())
+        self.args += ['-chardev', f'socket,id={name},fd={self.fds[-1]}']
+
+    def disk(self, name, fd, addr):
+        """A read-only disk on an open file."""
+        number = len(self.fds) + 1
+        self.fds.append(fd)
+        self.args += ['-add-fd', f'fd={fd},set={number}',
+                      '-blockdev', f'driver=raw,node-name={name},read-only=on,file.driver=file,'
+                                   f'file.filename=/dev/fdset/{number},file.locking=off',
+                      '-device', f'virtio-blk-pci,drive={name},addr={addr}']
+
+    def start(self):
+        self.stderr = os.memfd_create('stderr')
+        self.process = subprocess.Popen(
+            self.args, stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr,
+            pass_fds=self.fds, preexec_fn=die_with_parent, start_new_session=True)
+        for fd in self.fds:
+            os.close(fd)
+        self.fds = []
+
+    def words(self):
+        """What QEMU itself said, for error messages."""
+        return os.pread(self.stderr, 4096, 0).decode(errors='replace').strip()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        if self.process:
+            self.process.wait()
+        for ours in self.channels.values():
+            ours.close()
+        for fd in self.fds:
+            os.close(fd)
+        self.fds, self.channels = [], {}
+
+
+class Qmp:
+    """The few monitor commands that a snapshot takes."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.buffer = b''
+        self._message(30)
+        self.command('qmp_capabilities')
+
+    def _message(self, timeout):
+        end = time.monotonic() + timeout
+        while b'\n' not in self.buffer:
+            if not select.select([self.sock], [], [], max(0, end - time.monotonic()))[0]:
+                raise TestbedError('QEMU does not answer on its monitor')
+            data = self.sock.recv(65536)
+            if not data:
+                raise TestbedError('QEMU ended')
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b'\n', 1)
+        return json.loads(line)
+
+    def command(self, name, fds=(), **arguments):
+        text = json.dumps({'execute': name, 'arguments': arguments}).encode()
+        socket.send_fds(self.sock, [text], fds)
+        while True:
+            answer = self._message(60)
+            if 'error' in answer:
+                raise TestbedError(f'QEMU: {name}: {answer["error"]["desc"]}')
+            if 'return' in answer:
+                return answer['return']

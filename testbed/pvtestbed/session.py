@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs one job in L1: hands it over, streams its output, brings its results back."""
+import os
+import selectors
+import sys
+import time
+
+from . import l1
+from .job import unpack_results
+from .paths import TestbedError, say
+
+ENV = {
+    'PVI_RESULTS': '/run/results', 'PVI_KERNELS': '/pvi/kernels', 'PVI_INITRD': '/pvi/initrd',
+    'PVI_MODULES': '/pvi/modules', 'PVI_SCENARIO_DIR': '/run/job/scenario',
+    'PVI_QUIRKS': '--testbed-quirks', 'PVI_MACHINE': 'l1',
+}
+RESTORE_SECONDS = 30
+
+
+class Session:
+    def __init__(self, qemu, timeout, on_begin):
+        self.qemu = qemu
+        self.begin = time.monotonic()
+        self.timeout, self.on_begin = timeout, on_begin
+        self.started = False        # whether L1 has shown a sign of life since "go"
+        self.control, self.results, self.console = bytearray(), bytearray(), bytearray()
+
+    def _take(self, name, data):
+        if name == 'output':
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        elif name == 'console':
+            self.console += data
+            del self.console[:-(1 << 20)]
+        else:
+            getattr(self, name).extend(data)
+        if name == 'control' and b'begin\n' in self.control and not self.started:
+            self.started = True
+            self.begin = time.monotonic()
+            self.on_begin()
+
+    def _read(self, name, sock):
+        """Takes all that is there. False when the other end has closed."""
+        while True:
+            try:
+                data = sock.recv(1 << 18)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self._take(name, data)
+
+    def _finished(self):
+        lines = self.control.decode(errors='replace').split('\n')
+        for line in lines[:-1]:
+            if line.startswith('exit '):
+                _, status, size = line.split()
+                return int(status), int(size)
+        return None
+
+    def wait(self):
+        """Returns (exit status, size of the results), or None when the time is over."""
+        with selectors.DefaultSelector() as selector:
+            for name in ('control', 'output', 'results', 'console'):
+                selector.register(self.qemu.channels[name], selectors.EVENT_READ, name)
+            while True:
+                limit = self.timeout if self.started else RESTORE_SECONDS
+                left = self.begin + limit - time.monotonic()
+                if left <= 0 and not self.started:
+                    raise TestbedError('L1 does not go on from its snapshot; its console '
+                                       'ends:\n' + l1.tail(self.console))
+                if left <= 0:
+                    return None
+                for key, _ in selector.select(left):
+                    if not self._read(key.data, key.fileobj):
+                        raise TestbedError('L1 ended early: ' + self.qemu.words()
+                                           + l1.tail(self.console))
+                done = self._finished()
+                if done:
+                    for name in ('output', 'results'):
+                        self._read(name, self.qemu.channels[name])
+                    return done
+
+
+def run(options, job, payload, results, extra=None):
+    begin = time.monotonic()
+    machine = l1.Machine(options.kernel, options.mem, options.icount, options.device)
+    start = machine.boot
+    if machine.snapshots and not options.no_snapshot:
+        os.close(machine.need_snapshot())
+        begin = time.monotonic()
+        start = machine.restore
+    qemu = start(job.tar(ENV, '/run/work'), payload, extra)
+    session = Session(qemu, options.timeout, lambda: say(
+        f'{job.name}: in L1 (Linux {machine.release}) after '
+        f'{time.monotonic() - begin:.1f} s'))
+    try:
+        l1.go(qemu)
+        done = session.wait()
+    finally:
+        qemu.stop()
+        if options.console:
+            with open(options.console, 'wb') as f:
+                f.write(session.console)
+    if done is None:
+        say(f'{job.name}: no end within {options.timeout} s; stopped')
+        return 124
+    status, size = done
+    if len(session.results) != size:
+        raise TestbedError(f'{len(session.results)} of {size} bytes of results arrived')
+    unpack_results(session.results, results)
+    return status
