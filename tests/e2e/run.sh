@@ -74,7 +74,7 @@ one() {
 	console "$out/console.log" read_live "$out/live.txt" <stdout &
 	shown=$!
 	# shellcheck disable=SC2086
-	pviommu run --kernel "$PVI_KERNELS/6.1/vmlinux" --initrd "$PVI_INITRD/run.cpio" \
+	pviommu run --kernel "$PVI_KERNELS/6.1/vmlinux" --initrd "$PVI_INITRD/run-6.1.cpio" \
 		--cmdline "console=ttyS0 quiet panic=-1 pvi.strategy=$s" --mem 160M \
 		--disk "fs-$s.img" --disk "raw-$s.img" --device socket=hostile.sock \
 		--stats "$out/stats.json" $PVI_QUIRKS \
