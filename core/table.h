@@ -3,7 +3,7 @@
  * The domain table: which IOVA pages of one domain lead where, and with which
  * rights. The representation is private to table.c.
  *
- * Writers (map, unmap, clear) are serialised by the caller. Readers need no
+ * Writers (map, unmap, clear, synchronize, walk, stats) are serialised by the caller. Readers need no
  * lock: they run between pvi_table_enter() and pvi_table_leave(). What unmap
  * removed is no longer in use by any reader after pvi_table_synchronize(), and
  * not before; the caller reports completion only then.
@@ -38,14 +38,17 @@ void pvi_table_free(struct pvi_table *t); /* no reader may be inside; NULL is al
 /*
  * One mapping: @iova (page-aligned ends: first at a page's first byte, last at a
  * page's last) to @target, with PVI_READ / PVI_WRITE / PVI_MMIO rights.
- * -EINVAL: not aligned; -EEXIST: overlaps a mapping; -ENOMEM: a cap or memory.
- * On failure nothing changed.
+ * -EINVAL: not aligned, not a right, or the target ends beyond 2^52 bytes (no
+ * machine has memory there); -EEXIST: overlaps a mapping; -ENOMEM: a cap or
+ * memory. On failure no translation has changed. At its cap of bytes it may wait
+ * for readers, as synchronize does: don't call it between enter and leave.
  */
 int pvi_table_map(struct pvi_table *t, struct pvi_range iova, uint64_t target, unsigned int prot);
 
 /*
  * Removes every mapping that lies within @iova (any ends; none there is fine).
- * -ERANGE when one lies partly outside: nothing is removed then (5.13.6.6).
+ * -ERANGE when one lies partly outside: nothing is removed then (5.13.6.6);
+ * -EINVAL when the range is none.
  * O(log n + k). Readers may still use the old translation until synchronize.
  */
 int pvi_table_unmap(struct pvi_table *t, struct pvi_range iova, uint64_t *ret_removed);
