@@ -9,8 +9,8 @@
  * Unless a function says otherwise it may be called from any thread, returns 0
  * or a negative errno, and leaves its ret_ outputs untouched on failure.
  *
- * Lock order, outermost first: the virtio-iommu device (viommu.h), the IOMMU's
- * topology, one domain. DMA takes none of them.
+ * DMA takes no lock that a guest's request holds: at worst, an UNMAP waits for
+ * one chunk of a transfer, never the other way round.
  */
 #ifndef PVIOMMU_IOMMU_H
 #define PVIOMMU_IOMMU_H
@@ -37,7 +37,7 @@ enum pvi_fault_reason {
 struct pvi_fault {
 	uint32_t endpoint;
 	enum pvi_fault_reason reason;
-	bool write;	 /* the device wanted to write guest memory */
+	bool write;	  /* the device wanted to write guest memory */
 	uint64_t address; /* first IOVA that could not be translated */
 };
 
@@ -46,7 +46,8 @@ struct pvi_iommu_ops {
 	 * Guest RAM at guest-physical @gpa: returns its host address and in
 	 * *@ret_len how many bytes from there on, at most @len and at least 1,
 	 * are contiguous in the host; NULL when @gpa is not RAM. The memory must
-	 * stay until pvi_iommu_free(). Called from any thread.
+	 * stay until pvi_iommu_free(). Called from any thread, with locks held: it
+	 * must not call back.
 	 */
 	void *(*ram)(void *ctx, uint64_t gpa, uint64_t len, uint64_t *ret_len);
 	/*
@@ -59,22 +60,26 @@ struct pvi_iommu_ops {
 struct pvi_iommu_config {
 	const struct pvi_iommu_ops *ops;
 	void *ctx;
-	uint64_t page_size_mask; /* 0: 4 KiB and above */
+	uint64_t page_size_mask; /* none below 4 KiB; 0: 4 KiB and above */
 	uint64_t input_first;	 /* IOVAs that a MAP may name */
 	uint64_t input_last;
 	uint32_t domain_first; /* domain ids that the guest may name */
 	uint32_t domain_last;
-	uint32_t max_domains;	   /* live at once; 0: 4096 */
-	uint64_t max_mappings;	   /* per domain; 0: 1 << 20 */
-	uint64_t max_table_bytes;  /* per domain; 0: 64 MiB */
-	bool allow_bypass;	   /* may the guest ask for bypass at all? */
-	bool start_bypass;	   /* value of the bypass field at system reset */
+	uint32_t max_domains;	  /* live at once; 0: 4096 */
+	uint64_t max_mappings;	  /* per domain; 0: 1 << 20 */
+	uint64_t max_table_bytes; /* per domain; 0: 64 MiB */
+	/*
+	 * May the guest ask for bypass at all? If not, BYPASS_CONFIG is not offered,
+	 * and an endpoint that is not attached is blocked.
+	 */
+	bool allow_bypass;
+	bool start_bypass; /* value of the bypass field at system reset; needs allow_bypass */
 };
 
 /* *@ret_iommu belongs to the caller. -EINVAL, -ENOMEM. */
 int pvi_iommu_new(const struct pvi_iommu_config *config, struct pvi_iommu **ret_iommu);
 
-/* All endpoints must have been removed. NULL is allowed. */
+/* All endpoints and the device must be gone. NULL is allowed. */
 void pvi_iommu_free(struct pvi_iommu *iommu);
 
 /*
@@ -93,8 +98,8 @@ struct pvi_reserved {
 
 struct pvi_endpoint_config {
 	const struct pvi_reserved *reserved; /* copied */
-	size_t nr_reserved;		      /* at most 8 */
-	bool dma_on;			      /* may it do DMA from the start? */
+	size_t nr_reserved;		     /* at most 8 */
+	bool dma_on;			     /* may it do DMA from the start? */
 };
 
 /* @id: as in VIOT and the requests. -EEXIST, -ENOMEM. The endpoint starts detached. */
@@ -142,12 +147,13 @@ struct pvi_iommu_stats {
 	uint64_t requests[6]; /* by type, PVI_T_*; [0]: unknown types */
 	uint64_t refused;     /* requests answered with another status than OK */
 	uint64_t kicks;
-	uint64_t malformed;   /* chains with no room for a tail, broken rings */
+	uint64_t malformed; /* chains with no room for a tail, broken rings */
 	uint64_t faults_reported;
 	uint64_t faults_dropped; /* the guest gave no buffer in time */
 	uint64_t domains;
 	uint64_t mappings;
 	uint64_t table_bytes;
+	uint64_t bad_accesses; /* of registers: refused */
 };
 
 void pvi_iommu_get_stats(struct pvi_iommu *iommu, struct pvi_iommu_stats *ret_stats);

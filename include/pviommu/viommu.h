@@ -16,7 +16,7 @@ extern "C" {
 struct pvi_viommu;
 
 /* MSI-X vectors that the device can use: configuration, requests, events. */
-#define PVI_VIOMMU_VECTORS 3
+#define PVI_VIOMMU_VECTORS  3
 #define PVI_VIOMMU_BAR_SIZE 0x4000u
 /* Size in bytes of what pvi_viommu_caps() writes. */
 #define PVI_VIOMMU_CAPS_SIZE 88
@@ -34,11 +34,12 @@ struct pvi_viommu_config {
 /* The device of @iommu, which must outlive it. One device per IOMMU. -ENOMEM, -EBUSY. */
 int pvi_viommu_new(struct pvi_iommu *iommu, const struct pvi_viommu_config *config,
 		   struct pvi_viommu **ret_viommu);
-void pvi_viommu_free(struct pvi_viommu *viommu); /* NULL is allowed */
+/* No endpoint may do DMA any more (pvi_endpoint_set_dma()). NULL is allowed. */
+void pvi_viommu_free(struct pvi_viommu *viommu);
 
 /*
  * A guest access to the BAR: @off in bytes, @len 1, 2, 4 or 8. A doorbell write
- * processes the whole request queue before it returns: the guest's kick is
+ * processes what the request queue holds before it returns: the guest's kick is
  * answered synchronously. Bad accesses read as 0, write nothing, are counted.
  */
 void pvi_viommu_bar_read(struct pvi_viommu *viommu, uint64_t off, void *buf, uint32_t len);
@@ -50,6 +51,13 @@ void pvi_viommu_bar_write(struct pvi_viommu *viommu, uint64_t off, const void *b
  */
 void pvi_viommu_caps(struct pvi_viommu *viommu, uint8_t bar, uint8_t at, uint8_t next,
 		     uint8_t *buf);
+
+/*
+ * The guest reads or writes the data window of the PCI access capability, which
+ * is the last of the five. @cap: its 20 bytes as they are now; a read fills the
+ * window, a write takes it.
+ */
+void pvi_viommu_window(struct pvi_viommu *viommu, uint8_t bar, uint8_t *cap, bool write);
 
 /* System reset of device and IOMMU; quiesce the endpoints' devices first. */
 void pvi_viommu_system_reset(struct pvi_viommu *viommu);

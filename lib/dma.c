@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The DMA path: the only code that touches guest memory on behalf of a device.
+ *
+ * A transfer is checked as a whole, then copied in chunks of at most
+ * PVI_DMA_CHUNK bytes. Each chunk translates anew and stays inside the
+ * endpoint's gate (which keeps the domain) and the table's (which keeps the
+ * translation) until it is copied. Whoever takes away a right therefore waits
+ * for one chunk at most, and a chunk begun after that finds the right gone.
+ */
+#include "lib/priv.h"
+
+/* What happens to each piece of guest memory. */
+struct access {
+	struct pvi_endpoint *ep;
+	bool write;   /* the device writes guest memory */
+	uint8_t *buf; /* NULL: check only */
+};
+
+struct refusal {
+	enum pvi_fault_reason reason;
+	uint64_t address;
+};
+
+bool pvi_gpa_is_ram(struct pvi_iommu *iommu, struct pvi_range gpa)
+{
+	for (;;) {
+		uint64_t left = pvi_range_left_minus_one(gpa, gpa.first), len;
+
+		/* All of the 64-bit space is not RAM, so left + 1 may be cut short. */
+		if (!iommu->ops.ram(iommu->cfg.ctx, gpa.first, left == UINT64_MAX ? left : left + 1,
+				    &len) ||
+		    !len)
+			return false;
+		if (len > left)
+			return true;
+		gpa.first += len;
+	}
+}
+
+static void copy(const struct access *a, void *hva, uint64_t off, size_t len)
+{
+	if (a->write)
+		memcpy(hva, a->buf + off, len);
+	else
+		memcpy(a->buf + off, hva, len);
+}
+
+/* @len bytes at @gpa, which translation allows. *@ret_done: how many were RAM. */
+static bool access_ram(const struct access *a, uint64_t gpa, uint64_t off, uint64_t len,
+		       uint64_t *ret_done)
+{
+	struct pvi_iommu *iommu = a->ep->iommu;
+	uint64_t done = 0;
+
+	while (done < len) {
+		uint64_t n = 0;
+		void *hva = iommu->ops.ram(iommu->cfg.ctx, gpa + done, len - done, &n);
+
+		if (!hva || !n) {
+			*ret_done = done;
+			return false;
+		}
+		if (n > len - done)
+			n = len - done;
+		if (a->buf)
+			copy(a, hva, off + done, n);
+		done += n;
+	}
+	return true;
+}
+
+/* Bypass leads to RAM only, and never to where the guest was told nothing can be mapped. */
+static bool bypass_run(const struct pvi_endpoint *ep, uint64_t iova, uint64_t len,
+		       struct pvi_table_run *ret)
+{
+	*ret = (struct pvi_table_run){.target = iova, .len = len};
+	for (size_t i = 0; i < ep->nr_reserved; i++) {
+		const struct pvi_reserved *r = &ep->reserved[i];
+
+		if (r->first <= iova && iova <= r->last)
+			return false;
+		if (iova < r->first && r->first - iova < ret->len)
+			ret->len = r->first - iova;
+	}
+	return true;
+}
+
+/* Inside the endpoint's gate and, where there is one, the table's. */
+static int access_range(const struct access *a, const struct pvi_table *table, uint64_t iova,
+			uint64_t off, uint64_t len, struct refusal *ret_refusal)
+{
+	unsigned int prot = a->write ? PVI_WRITE : PVI_READ;
+
+	while (len) {
+		struct pvi_table_run run;
+		uint64_t done;
+
+		ret_refusal->address = iova;
+		ret_refusal->reason = table ? PVI_FAULT_MAPPING : PVI_FAULT_UNKNOWN;
+		if (table ? pvi_table_translate(table, iova, len, prot, &run) != 0
+			  : !bypass_run(a->ep, iova, len, &run))
+			return -EFAULT;
+		if (!access_ram(a, run.target, off, run.len, &done)) {
+			ret_refusal->address += done;
+			ret_refusal->reason = PVI_FAULT_UNKNOWN;
+			return -EFAULT;
+		}
+		iova += run.len;
+		off += run.len;
+		len -= run.len;
+	}
+	return 0;
+}
+
+/* Inside the endpoint's gate. */
+static int access_in_gate(const struct access *a, uint64_t iova, uint64_t off, uint64_t len,
+			  struct refusal *ret_refusal)
+{
+	struct pvi_endpoint *ep = a->ep;
+	struct pvi_domain *d;
+	unsigned int cookie;
+	int err;
+
+	if (!atomic_load_explicit(&ep->dma_on, memory_order_acquire)) {
+		*ret_refusal = (struct refusal){PVI_FAULT_BLOCKED, iova};
+		return -EACCES;
+	}
+	d = atomic_load_explicit(&ep->domain, memory_order_acquire);
+	if (!d && !atomic_load_explicit(&ep->iommu->bypass, memory_order_acquire)) {
+		*ret_refusal = (struct refusal){PVI_FAULT_DOMAIN, iova};
+		return -EFAULT;
+	}
+	if (!d || d->bypass)
+		return access_range(a, NULL, iova, off, len, ret_refusal);
+	cookie = pvi_table_enter(d->table);
+	err = access_range(a, d->table, iova, off, len, ret_refusal);
+	pvi_table_leave(d->table, cookie);
+	return err;
+}
+
+/* All of [@iova, @iova + @len), a chunk at a time. */
+static int access_all(const struct access *a, uint64_t iova, uint64_t len,
+		      struct refusal *ret_refusal)
+{
+	for (uint64_t off = 0; off < len;) {
+		uint64_t n = len - off < PVI_DMA_CHUNK ? len - off : PVI_DMA_CHUNK;
+		unsigned int cookie = pvi_gate_enter(&a->ep->gate);
+		int err = access_in_gate(a, iova + off, off, n, ret_refusal);
+
+		pvi_gate_leave(&a->ep->gate, cookie);
+		if (err)
+			return err;
+		off += n;
+	}
+	return 0;
+}
+
+static int dma(struct pvi_endpoint *ep, uint64_t iova, void *buf, size_t len, bool write)
+{
+	const struct access check = {.ep = ep, .write = write};
+	const struct access copying = {.ep = ep, .write = write, .buf = buf};
+	struct refusal refusal;
+	struct pvi_fault fault;
+	struct pvi_range r;
+	int err;
+
+	if (!len)
+		return 0;
+	if (pvi_range_from_len(iova, len, &r))
+		return -EINVAL;
+	err = access_all(&check, iova, len, &refusal);
+	if (!err)
+		err = access_all(&copying, iova, len, &refusal);
+	if (!err) {
+		pvi_count(write ? &ep->dma_writes : &ep->dma_reads, 1);
+		pvi_count(write ? &ep->dma_write_bytes : &ep->dma_read_bytes, len);
+		return 0;
+	}
+	pvi_count(err == -EACCES ? &ep->blocked : &ep->faults, 1);
+	fault = (struct pvi_fault){
+		.endpoint = ep->id,
+		.reason = refusal.reason,
+		.write = write,
+		.address = refusal.address,
+	};
+	pvi_fault_report(ep->iommu, &fault);
+	return err;
+}
+
+PVI_EXPORT int pvi_dma_read(struct pvi_endpoint *endpoint, uint64_t iova, void *buf, size_t len)
+{
+	return dma(endpoint, iova, buf, len, false);
+}
+
+PVI_EXPORT int pvi_dma_write(struct pvi_endpoint *endpoint, uint64_t iova, const void *buf,
+			     size_t len)
+{
+	/* Only read from when the device writes. */
+	return dma(endpoint, iova, (void *)(uintptr_t)buf, len, true);
+}
+
+/*
+ * Ring indices and flags, 16 bits each, are shared with a running guest: they
+ * move in one piece, which memcpy() does not promise.
+ */
+static void load_shared(void *to, const void *guest, uint64_t len)
+{
+	uint16_t v;
+
+	if (len == sizeof(v) && !((uintptr_t)guest & 1)) {
+		v = __atomic_load_n((const uint16_t *)guest, __ATOMIC_RELAXED);
+		memcpy(to, &v, sizeof(v));
+	} else {
+		memcpy(to, guest, len);
+	}
+}
+
+static void store_shared(void *guest, const void *from, uint64_t len)
+{
+	uint16_t v;
+
+	if (len == sizeof(v) && !((uintptr_t)guest & 1)) {
+		memcpy(&v, from, sizeof(v));
+		__atomic_store_n((uint16_t *)guest, v, __ATOMIC_RELAXED);
+	} else {
+		memcpy(guest, from, len);
+	}
+}
+
+static int gpa_copy(struct pvi_iommu *iommu, uint64_t gpa, uint8_t *to, const uint8_t *from,
+		    size_t len)
+{
+	struct pvi_range r;
+
+	if (!len)
+		return 0;
+	if (pvi_range_from_len(gpa, len, &r) || !pvi_gpa_is_ram(iommu, r))
+		return -EFAULT;
+	for (size_t done = 0; done < len;) {
+		uint64_t n = 0;
+		void *hva = iommu->ops.ram(iommu->cfg.ctx, gpa + done, len - done, &n);
+
+		if (n > len - done)
+			n = len - done;
+		if (to)
+			load_shared(to + done, hva, n);
+		else
+			store_shared(hva, from + done, n);
+		done += n;
+	}
+	return 0;
+}
+
+int pvi_gpa_read(void *iommu, uint64_t gpa, void *buf, size_t len)
+{
+	return gpa_copy(iommu, gpa, buf, NULL, len);
+}
+
+int pvi_gpa_write(void *iommu, uint64_t gpa, const void *buf, size_t len)
+{
+	return gpa_copy(iommu, gpa, NULL, buf, len);
+}
