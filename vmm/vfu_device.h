@@ -42,6 +42,12 @@ void vfu_device_stats(struct vfu_device *dev, FILE *out);
 int vfu_spawn_disk(const char *program, const char *path, bool read_only, int *ret_sock,
 		   pid_t *ret_pid);
 
+/*
+ * Waits for a device process whose socket has been closed; kills it when it does
+ * not end by itself. For pids that no device took over.
+ */
+void vfu_spawn_end(pid_t pid);
+
 /* --device socket=PATH: connects. Logs in terms of the option. */
 int vfu_connect(const char *path, int *ret_sock);
 
