@@ -4,6 +4,7 @@
 #define VMM_VM_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ enum vm_end {
 
 enum vm_iommu { VM_IOMMU_STRICT, VM_IOMMU_BOOT_BYPASS, VM_IOMMU_OFF };
 
+struct vcpu;
+struct vm_watcher;
+
 struct vm {
 	int kvm_fd;
 	int vm_fd;
@@ -39,7 +43,31 @@ struct vm {
 	struct viommu_fn *viommu_fn;
 	struct vfu_device **device; /* simulated devices, in slot order */
 	unsigned int nr_devices;
+
+	struct vcpu *vcpu; /* nr_cpus of them */
+	int epoll_fd;
+	int end_fd;		     /* eventfd: end has been set */
+	_Atomic int end;	     /* enum vm_end, or VM_RUNNING */
+	struct vm_watcher *watchers; /* main thread only */
 };
+
+#define VM_RUNNING (-1)
+
+/*
+ * Opens KVM, makes the VM with its memory (bytes) and irqchip, the buses and
+ * the main loop's fds. Logs what is wrong; -EINVAL is the user's to repair.
+ */
+int vm_init(struct vm *vm, unsigned int nr_cpus, uint64_t mem);
+/* The rest has been taken down already, vCPUs and devices first. */
+void vm_done(struct vm *vm);
+
+/* The main loop: returns once vm_end() was called. */
+enum vm_end vm_loop(struct vm *vm);
+
+static inline bool vm_is_ending(struct vm *vm)
+{
+	return atomic_load_explicit(&vm->end, memory_order_acquire) != VM_RUNNING;
+}
 
 /*
  * Ends the VM; any thread, any number of times, the first reason stays. The
@@ -47,7 +75,12 @@ struct vm {
  */
 void vm_end(struct vm *vm, enum vm_end how);
 
-/* Adds @fd to the main loop: @fn runs on the main thread when it is readable. */
+/*
+ * Adds @fd to the main loop: @fn runs on the main thread when it is readable.
+ * Main thread only.
+ */
 int vm_watch(struct vm *vm, int fd, void (*fn)(void *ctx), void *ctx);
+/* Main thread only, also from within a watcher. */
+void vm_unwatch(struct vm *vm, int fd);
 
 #endif
