@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Everything that differs between kernel versions. */
+#ifndef PVIOMMU_COMPAT_H
+#define PVIOMMU_COMPAT_H
+
+#include <linux/version.h>
+#include <linux/virtio_config.h>
+#include <linux/dma-map-ops.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define PVI_OP_ALLOC_PAGES alloc_pages_op
+#else
+#define PVI_OP_ALLOC_PAGES alloc_pages
+#endif
+
+/* Two queues: requests are polled for, events come with an interrupt. */
+static inline int pvi_compat_find_vqs(struct virtio_device *vdev, struct virtqueue *vqs[2],
+				      vq_callback_t *event_cb)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	struct virtqueue_info info[2] = {{"request", NULL}, {"event", event_cb}};
+
+	return virtio_find_vqs(vdev, 2, vqs, info, NULL);
+#else
+	vq_callback_t *callbacks[2] = {NULL, event_cb};
+	const char *names[2] = {"request", "event"};
+
+	return virtio_find_vqs(vdev, 2, vqs, callbacks, names, NULL);
+#endif
+}
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The DMA operations of streaming mappings: arguments, counts, then the strategy. */
+#include "compat.h"
+#include "dma_alloc.h"
+
+static u32 prot_of(enum dma_data_direction dir)
+{
+	switch (dir) {
+	case DMA_TO_DEVICE:
+		return PVI_READ;
+	case DMA_FROM_DEVICE:
+		return PVI_WRITE;
+	default:
+		return PVI_READ | PVI_WRITE;
+	}
+}
+
+static const struct pvi_strategy *strategy_of(struct pvi_endpoint *ep)
+{
+	return smp_load_acquire(&ep->strategy);
+}
+
+static dma_addr_t map_page(struct device *dev, struct page *page, unsigned long offset, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
+{
+	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+	dma_addr_t addr;
+
+	if (!size)
+		return DMA_MAPPING_ERROR;
+	addr = strategy_of(ep)->map(ep, page_to_phys(page) + offset, size, prot_of(dir),
+				    pvi_stream_limit(ep, dev));
+	if (addr != DMA_MAPPING_ERROR)
+		pvi_count_dma(ep, 1);
+	return addr;
+}
+
+static void unmap_page(struct device *dev, dma_addr_t addr, size_t size,
+		       enum dma_data_direction dir, unsigned long attrs)
+{
+	pvi_strategy_unmap(pvi_ops_endpoint(dev), addr, size);
+}
+
+static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		  enum dma_data_direction dir, unsigned long attrs)
+{
+	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+	int r = strategy_of(ep)->map_sg(ep, sgl, nents, prot_of(dir), pvi_stream_limit(ep, dev));
+
+	if (r)
+		return r;
+	pvi_count_dma(ep, nents);
+	return nents;
+}
+
+static void unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		     enum dma_data_direction dir, unsigned long attrs)
+{
+	pvi_strategy_unmap_sg(pvi_ops_endpoint(dev), sgl, nents);
+}
+
+/* Another device's registers: never cached, and MAPped as MMIO where the device knows that. */
+static dma_addr_t map_resource(struct device *dev, phys_addr_t phys, size_t size,
+			       enum dma_data_direction dir, unsigned long attrs)
+{
+	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+	u32 flags = prot_of(dir);
+	dma_addr_t addr;
+
+	if (virtio_has_feature(ep->viommu->vdev, PVI_F_MMIO))
+		flags |= PVI_MMIO;
+	addr = pvi_iova_map(ep, phys, size, flags, pvi_stream_limit(ep, dev));
+	if (addr != DMA_MAPPING_ERROR)
+		pvi_count_mapped(ep, pvi_span_pages(phys, size));
+	return addr;
+}
+
+static void unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
+{
+	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+
+	if (!pvi_iova_unmap(ep, addr, size))
+		pvi_count_mapped(ep, -(long)pvi_span_pages(addr, size));
+}
+
+/* IOVAs are ours to choose, so a mask need not cover RAM; 32 bits are enough for any. */
+static int dma_supported(struct device *dev, u64 mask)
+{
+	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+
+	return mask >= DMA_BIT_MASK(32) && mask > ep->viommu->input.first;
+}
+
+static u64 required_mask(struct device *dev)
+{
+	return DMA_BIT_MASK(32);
+}
+
+/* A range is aligned to its size; of 32 bits, the lowest page and the MSI window are taken. */
+static size_t max_mapping_size(struct device *dev)
+{
+	return 1u << 30;
+}
+
+/* The largest range that the IOVA allocator keeps in its per-CPU caches. */
+static size_t opt_mapping_size(void)
+{
+	return PAGE_SIZE << 5;
+}
+
+/* x86 is coherent: there is nothing to sync. */
+const struct dma_map_ops pvi_dma_ops = {
+	.alloc = pvi_dma_alloc,
+	.free = pvi_dma_free,
+	.PVI_OP_ALLOC_PAGES = pvi_dma_alloc_pages,
+	.free_pages = pvi_dma_free_pages,
+	.mmap = pvi_dma_mmap,
+	.get_sgtable = pvi_dma_get_sgtable,
+	.map_page = map_page,
+	.unmap_page = unmap_page,
+	.map_sg = map_sg,
+	.unmap_sg = unmap_sg,
+	.map_resource = map_resource,
+	.unmap_resource = unmap_resource,
+	.dma_supported = dma_supported,
+	.get_required_mask = required_mask,
+	.max_mapping_size = max_mapping_size,
+	.opt_mapping_size = opt_mapping_size,
+};

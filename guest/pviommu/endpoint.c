@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Claiming and releasing endpoints. A PCI function that the VIOT puts behind one of
+ * our virtio-iommus is claimed while it has no driver: it gets a domain, is ATTACHed,
+ * and its DMA operations become ours.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/idr.h>
+#include <linux/module.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include "pviommu.h"
+
+struct pvi_endpoint *pvi_endpoint_of(struct device *dev)
+{
+	if (!dev->dma_ops || dev->dma_ops->map_page != pvi_dma_ops.map_page)
+		return NULL;
+	return pvi_ops_endpoint(dev);
+}
+
+/* Bridges forward the DMA of others; the virtio-iommu's own is never translated. */
+static bool may_be_endpoint(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
+{
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL ||
+	    pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE || &pdev->dev == v->vdev->dev.parent)
+		return false;
+	return pvi_viot_lookup(v, pdev, ret_id);
+}
+
+static int init_iovas(struct pvi_endpoint *ep)
+{
+	struct pvi_range in = ep->viommu->input;
+	/* Page 0 stays free: 0 is how the allocator says no, and a driver's usual mistake. */
+	unsigned long start = max_t(u64, (in.first + ~PAGE_MASK) >> PAGE_SHIFT, 1);
+	int r;
+
+	init_iova_domain(&ep->iovad, PAGE_SIZE, start);
+	r = iova_domain_init_rcaches(&ep->iovad);
+	if (!r)
+		return 0;
+	put_iova_domain(&ep->iovad);
+	return r;
+}
+
+static struct pvi_endpoint *endpoint_alloc(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+{
+	struct pvi_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL);
+	int domain;
+
+	if (!ep)
+		return NULL;
+	ep->counts.pcpu = alloc_percpu(struct pvi_percpu_counts);
+	if (!ep->counts.pcpu)
+		goto free_ep;
+	domain = ida_alloc_range(&v->domains, v->domain_first, v->domain_last, GFP_KERNEL);
+	if (domain < 0)
+		goto free_counts;
+	ep->viommu = v;
+	ep->id = id;
+	ep->domain = domain;
+	if (init_iovas(ep))
+		goto free_domain;
+	ep->pdev = pci_dev_get(pdev);
+	ep->ops = pvi_dma_ops;
+	mutex_init(&ep->strategy_lock);
+	return ep;
+
+free_domain:
+	ida_free(&v->domains, domain);
+free_counts:
+	free_percpu(ep->counts.pcpu);
+free_ep:
+	kfree(ep);
+	return NULL;
+}
+
+static void endpoint_free(struct pvi_endpoint *ep)
+{
+	pvi_persistent_free(ep);
+	put_iova_domain(&ep->iovad);
+	ida_free(&ep->viommu->domains, ep->domain);
+	pci_dev_put(ep->pdev);
+	free_percpu(ep->counts.pcpu);
+	kfree(ep);
+}
+
+static int attach(struct pvi_endpoint *ep)
+{
+	struct pvi_batch b;
+
+	pvi_batch_init(&b, ep);
+	pvi_batch_attach(&b);
+	return pvi_batch_wait(&b);
+}
+
+static int detach(struct pvi_endpoint *ep)
+{
+	struct pvi_batch b;
+
+	pvi_batch_init(&b, ep);
+	pvi_batch_detach(&b);
+	return pvi_batch_wait(&b);
+}
+
+/* The endpoint is whole: from here on the DMA API and sysfs find it. */
+static int publish(struct pvi_endpoint *ep)
+{
+	struct device *dev = &ep->pdev->dev;
+	int r;
+
+	/*
+	 * The order of shutdown and suspend is the reverse of the order in which devices
+	 * were added, and the virtio device comes after its endpoints: without the link
+	 * 6.1 resets the virtio-iommu first, and their last DMAs fault and time out.
+	 */
+	ep->link = device_link_add(dev, &ep->viommu->vdev->dev, DL_FLAG_STATELESS);
+	if (!ep->link)
+		return -ENOMEM;
+	set_dma_ops(dev, &ep->ops);
+	r = pvi_sysfs_add(ep);
+	if (r) {
+		set_dma_ops(dev, NULL);
+		device_link_del(ep->link);
+		return r;
+	}
+	list_add_tail_rcu(&ep->node, &ep->viommu->endpoints);
+	return 0;
+}
+
+/* With pvi_lock, and no driver bound or able to bind. */
+static int claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+{
+	struct pvi_endpoint *ep;
+	int r;
+
+	lockdep_assert_held(&pvi_lock);
+	if (pvi_endpoint_of(&pdev->dev))
+		return 0;
+	if (pdev->dev.dma_ops) {
+		pci_err(pdev, "pviommu: not claimed: another IOMMU driver has it\n");
+		return -EBUSY;
+	}
+	ep = endpoint_alloc(v, pdev, id);
+	if (!ep)
+		return -ENOMEM;
+	r = pvi_endpoint_probe(ep);
+	if (!r)
+		r = attach(ep);
+	if (r)
+		goto free;
+	r = pvi_strategy_set(ep, pvi_strategy_find(pvi_default_strategy));
+	if (!r)
+		r = publish(ep);
+	if (r)
+		goto undo_attach;
+	pci_info(pdev, "pviommu: endpoint %#x, domain %u, %s\n", id, ep->domain,
+		 ep->strategy->name);
+	return 0;
+
+undo_attach:
+	detach(ep);
+free:
+	endpoint_free(ep);
+	pci_err(pdev, "pviommu: endpoint %#x not claimed: error %d\n", id, r);
+	return r;
+}
+
+/* With pvi_lock, and no driver bound or able to bind. */
+static void release(struct pvi_endpoint *ep)
+{
+	lockdep_assert_held(&pvi_lock);
+	pvi_sysfs_remove(ep);
+	set_dma_ops(&ep->pdev->dev, NULL);
+	pvi_persistent_reclaim(ep, U64_MAX);
+	detach(ep); /* drops what a driver may have left mapped, too */
+	device_link_del(ep->link);
+	list_del_rcu(&ep->node);
+	synchronize_rcu(); /* the event interrupt may be counting a fault */
+	endpoint_free(ep);
+}
+
+static int has_driver(struct device *dev, void *unused)
+{
+	return dev->driver != NULL;
+}
+
+/*
+ * A virtio transport whose virtio device has no driver yet is bound but idle, which
+ * is what loading us between virtio_pci and virtio_blk looks like.
+ */
+static bool in_use(struct pci_dev *pdev)
+{
+	if (!pdev->dev.driver)
+		return false;
+	if (strcmp(pdev->dev.driver->name, "virtio-pci"))
+		return true;
+	return device_for_each_child(&pdev->dev, NULL, has_driver);
+}
+
+static void claim_existing(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+{
+	bool bound = pdev->dev.driver != NULL;
+
+	if (bound && in_use(pdev) && !pvi_rebind) {
+		pci_warn(pdev,
+			 "pviommu: not claimed: in use by %s; load pviommu first, or with "
+			 "rebind=1\n",
+			 pdev->dev.driver->name);
+		return;
+	}
+	if (bound)
+		device_release_driver(&pdev->dev);
+	device_lock(&pdev->dev);
+	if (!pdev->dev.driver) {
+		mutex_lock(&pvi_lock);
+		claim(v, pdev, id);
+		mutex_unlock(&pvi_lock);
+	}
+	device_unlock(&pdev->dev);
+	if (bound && device_attach(&pdev->dev) <= 0)
+		pci_warn(pdev, "pviommu: its driver did not bind again\n");
+}
+
+void pvi_endpoints_claim_all(struct pvi_viommu *v)
+{
+	struct pci_dev *pdev = NULL;
+	unsigned int n = 0;
+	u32 id;
+
+	for_each_pci_dev(pdev)
+	{
+		if (!may_be_endpoint(v, pdev, &id))
+			continue;
+		claim_existing(v, pdev, id);
+		n++;
+	}
+	if (!n)
+		dev_warn(&v->vdev->dev,
+			 "no endpoint: the ACPI VIOT names none behind this device\n");
+}
+
+void pvi_endpoints_release_all(struct pvi_viommu *v)
+{
+	struct pvi_endpoint *ep;
+	struct pci_dev *pdev;
+
+	for (;;) {
+		mutex_lock(&pvi_lock);
+		ep = list_first_entry_or_null(&v->endpoints, struct pvi_endpoint, node);
+		pdev = ep ? pci_dev_get(ep->pdev) : NULL;
+		mutex_unlock(&pvi_lock);
+		if (!pdev)
+			return;
+		device_release_driver(&pdev->dev);
+		device_lock(&pdev->dev);
+		mutex_lock(&pvi_lock);
+		ep = pvi_endpoint_of(&pdev->dev);
+		if (ep && !pdev->dev.driver)
+			release(ep);
+		mutex_unlock(&pvi_lock);
+		device_unlock(&pdev->dev);
+		pci_dev_put(pdev);
+	}
+}
+
+static void device_added(struct pci_dev *pdev)
+{
+	struct pvi_viommu *v;
+	u32 id;
+
+	mutex_lock(&pvi_lock);
+	list_for_each_entry (v, &pvi_viommus, node) {
+		if (may_be_endpoint(v, pdev, &id)) {
+			claim(v, pdev, id);
+			break;
+		}
+	}
+	mutex_unlock(&pvi_lock);
+}
+
+static void device_removed(struct pci_dev *pdev)
+{
+	struct pvi_endpoint *ep;
+
+	mutex_lock(&pvi_lock);
+	ep = pvi_endpoint_of(&pdev->dev);
+	if (ep)
+		release(ep);
+	mutex_unlock(&pvi_lock);
+}
+
+/* The driver is gone with all that it mapped: nothing needs to stay reachable. */
+static void driver_unbound(struct pvi_endpoint *ep)
+{
+	s64 streaming, coherent;
+
+	pvi_persistent_reclaim(ep, U64_MAX);
+	streaming = atomic64_read(&ep->counts.mapped_pages);
+	coherent = atomic64_read(&ep->counts.coherent_pages);
+	if (streaming || coherent)
+		pci_warn(ep->pdev, "pviommu: its driver left %lld pages mapped, %lld coherent\n",
+			 streaming, coherent);
+}
+
+/*
+ * Driver events come with the device's lock held, the others without. While a driver
+ * is bound, the module can't go: its code is in the driver's DMA path.
+ */
+static int notify(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct pci_dev *pdev = to_pci_dev((struct device *)data);
+	struct pvi_endpoint *ep;
+
+	switch (event) {
+	case BUS_NOTIFY_ADD_DEVICE:
+		device_added(pdev);
+		return NOTIFY_OK;
+	case BUS_NOTIFY_REMOVED_DEVICE:
+		device_removed(pdev);
+		return NOTIFY_OK;
+	}
+	ep = pvi_endpoint_of(&pdev->dev);
+	if (!ep)
+		return NOTIFY_DONE;
+	switch (event) {
+	case BUS_NOTIFY_BIND_DRIVER:
+		if (!ep->pinned)
+			ep->pinned = try_module_get(THIS_MODULE);
+		return NOTIFY_OK;
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		driver_unbound(ep);
+		fallthrough;
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+		if (ep->pinned)
+			module_put(THIS_MODULE);
+		ep->pinned = false;
+		return NOTIFY_OK;
+	}
+	return NOTIFY_DONE;
+}
+
+struct notifier_block pvi_pci_notifier = {.notifier_call = notify};

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The request queue. Requests of one batch are added, kicked once, and polled for:
+ * the DMA API is called in any context, so the waiter cannot sleep. The device may
+ * be asynchronous (its doorbell an eventfd): nothing assumes that a request is done
+ * when the kick returns.
+ *
+ * What the device writes to lives in slots that belong to the queue, not to the
+ * waiter. After a time-out the queue is broken for good and its slots are never
+ * used again, so a late reply lands in memory that nobody reads.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+
+#include "pviommu.h"
+
+/* Without indirect descriptors a request takes two: what is read and what is written. */
+#define DESCS_PER_REQUEST 2u
+
+int pvi_rq_init(struct pvi_rq *rq, struct virtqueue *vq)
+{
+	unsigned int n = virtqueue_get_vring_size(vq) / DESCS_PER_REQUEST;
+	unsigned int i;
+
+	if (!n)
+		return -EINVAL;
+	rq->slots = kcalloc(n, sizeof(*rq->slots), GFP_KERNEL);
+	if (!rq->slots)
+		return -ENOMEM;
+	spin_lock_init(&rq->lock);
+	rq->vq = vq;
+	rq->free = NULL;
+	rq->broken = false;
+	for (i = 0; i < n; i++) {
+		rq->slots[i].next_free = rq->free;
+		rq->free = &rq->slots[i];
+	}
+	virtqueue_disable_cb(vq);
+	return 0;
+}
+
+/* The virtio device has been reset: it writes nothing any more. */
+void pvi_rq_done(struct pvi_rq *rq)
+{
+	kfree(rq->slots);
+	rq->slots = NULL;
+	rq->free = NULL;
+}
+
+void pvi_rq_break(struct pvi_rq *rq, const char *why)
+{
+	unsigned long flags;
+	bool first;
+
+	spin_lock_irqsave(&rq->lock, flags);
+	first = !rq->broken;
+	rq->broken = true;
+	spin_unlock_irqrestore(&rq->lock, flags);
+	if (first)
+		pr_err("%s: %s; every mapping fails from now on\n", dev_name(&rq->vq->vdev->dev),
+		       why);
+}
+
+static int status_to_errno(u8 status)
+{
+	switch (status) {
+	case PVI_S_OK:
+		return 0;
+	case PVI_S_UNSUPP:
+		return -EOPNOTSUPP;
+	case PVI_S_INVAL:
+		return -EINVAL;
+	case PVI_S_RANGE:
+		return -ERANGE;
+	case PVI_S_NOENT:
+		return -ENOENT;
+	case PVI_S_FAULT:
+		return -EFAULT;
+	case PVI_S_NOMEM:
+		return -ENOMEM;
+	default:
+		return -EIO;
+	}
+}
+
+static void complete_slot(struct pvi_rq *rq, struct pvi_slot *s, u32 len)
+{
+	struct pvi_batch *b = s->batch;
+	const struct pvi_wire_tail *tail;
+	int err = -EIO; /* a used length that misses the tail: the device knows no such request */
+
+	lockdep_assert_held(&rq->lock);
+	if (len >= s->reply_len) {
+		tail = s->reply + s->reply_len - sizeof(*tail);
+		err = status_to_errno(READ_ONCE(tail->status));
+	}
+	if (err && !b->err)
+		b->err = err;
+	if (err && err != -ENOMEM)
+		pr_warn_ratelimited("request %u for endpoint %#x failed: %d\n", s->req[0],
+				    b->ep->id, err);
+	s->batch = NULL;
+	s->next_free = rq->free;
+	rq->free = s;
+	/* The waiter may return, and its batch be gone, once it sees 0. */
+	smp_store_release(&b->pending, b->pending - 1);
+}
+
+static void drain(struct pvi_rq *rq)
+{
+	struct pvi_slot *s;
+	u32 len;
+
+	lockdep_assert_held(&rq->lock);
+	if (rq->broken)
+		return;
+	while ((s = virtqueue_get_buf(rq->vq, &len)))
+		complete_slot(rq, s, len);
+	if (virtqueue_is_broken(rq->vq))
+		rq->broken = true;
+}
+
+void pvi_batch_init(struct pvi_batch *b, struct pvi_endpoint *ep)
+{
+	b->ep = ep;
+	b->pending = 0;
+	b->err = 0;
+}
+
+/* Must the device be told? Then the caller does it, without the lock: it is an exit. */
+static bool kick_prepare(struct pvi_batch *b)
+{
+	struct pvi_rq *rq = &b->ep->viommu->rq;
+
+	lockdep_assert_held(&rq->lock);
+	return !rq->broken && virtqueue_kick_prepare(rq->vq);
+}
+
+static void kick(struct pvi_batch *b)
+{
+	atomic64_inc(&b->ep->counts.kicks);
+	virtqueue_notify(b->ep->viommu->rq.vq);
+}
+
+static u64 deadline_from_now(void)
+{
+	return ktime_get_mono_fast_ns() + (u64)pvi_request_timeout_ms * NSEC_PER_MSEC;
+}
+
+static void check_deadline(struct pvi_rq *rq, u64 deadline)
+{
+	if (ktime_get_mono_fast_ns() > deadline)
+		pvi_rq_break(rq, "no answer to a request in time");
+}
+
+/* With the lock, which it drops to wait. True: a slot is free; false: the queue is broken. */
+static bool wait_for_slot(struct pvi_batch *b, unsigned long *flags)
+{
+	struct pvi_rq *rq = &b->ep->viommu->rq;
+	u64 deadline = deadline_from_now();
+	bool told = false, tell;
+
+	while (!rq->broken) {
+		drain(rq);
+		if (rq->free)
+			return true;
+		tell = !told && kick_prepare(b); /* our own batch may be what fills it */
+		told = true;
+		spin_unlock_irqrestore(&rq->lock, *flags);
+		if (tell)
+			kick(b);
+		check_deadline(rq, deadline);
+		cpu_relax();
+		spin_lock_irqsave(&rq->lock, *flags);
+	}
+	return false;
+}
+
+/* True: it is in the queue. */
+static bool batch_add(struct pvi_batch *b, const void *req, u32 len, void *reply, u32 reply_len)
+{
+	struct pvi_rq *rq = &b->ep->viommu->rq;
+	struct scatterlist out, in, *sgs[2] = {&out, &in};
+	struct pvi_slot *s;
+	unsigned long flags;
+	int r = -EIO;
+
+	if (b->err)
+		return false; /* the whole batch is undone anyway */
+	spin_lock_irqsave(&rq->lock, flags);
+	if (wait_for_slot(b, &flags)) {
+		s = rq->free;
+		memcpy(s->req, req, len);
+		s->reply = reply ? reply : &s->tail;
+		s->reply_len = reply ? reply_len : sizeof(s->tail);
+		s->batch = b;
+		sg_init_one(&out, s->req, len);
+		sg_init_one(&in, s->reply, s->reply_len);
+		r = virtqueue_add_sgs(rq->vq, sgs, 1, 1, s, GFP_ATOMIC);
+		if (!r) {
+			rq->free = s->next_free;
+			b->pending++;
+			atomic64_inc(&b->ep->counts.requests);
+		}
+	}
+	if (r)
+		b->err = r;
+	spin_unlock_irqrestore(&rq->lock, flags);
+	return !r;
+}
+
+void pvi_batch_map(struct pvi_batch *b, struct pvi_range iova, u64 phys, u32 flags)
+{
+	struct pvi_wire_map req = {.head.type = PVI_T_MAP};
+
+	pvi_put32(&req.domain, b->ep->domain);
+	pvi_put64(&req.virt_start, iova.first);
+	pvi_put64(&req.virt_end, iova.last);
+	pvi_put64(&req.phys_start, phys);
+	pvi_put32(&req.flags, flags);
+	if (batch_add(b, &req, sizeof(req), NULL, 0))
+		atomic64_inc(&b->ep->counts.maps);
+}
+
+void pvi_batch_unmap(struct pvi_batch *b, struct pvi_range iova)
+{
+	struct pvi_wire_unmap req = {.head.type = PVI_T_UNMAP};
+
+	pvi_put32(&req.domain, b->ep->domain);
+	pvi_put64(&req.virt_start, iova.first);
+	pvi_put64(&req.virt_end, iova.last);
+	if (batch_add(b, &req, sizeof(req), NULL, 0))
+		atomic64_inc(&b->ep->counts.unmaps);
+}
+
+void pvi_batch_attach(struct pvi_batch *b)
+{
+	struct pvi_wire_attach req = {.head.type = PVI_T_ATTACH};
+
+	pvi_put32(&req.domain, b->ep->domain);
+	pvi_put32(&req.endpoint, b->ep->id);
+	batch_add(b, &req, sizeof(req), NULL, 0);
+}
+
+void pvi_batch_detach(struct pvi_batch *b)
+{
+	struct pvi_wire_detach req = {.head.type = PVI_T_DETACH};
+
+	pvi_put32(&req.domain, b->ep->domain);
+	pvi_put32(&req.endpoint, b->ep->id);
+	batch_add(b, &req, sizeof(req), NULL, 0);
+}
+
+void pvi_batch_probe(struct pvi_batch *b, void *buf, u32 len)
+{
+	struct pvi_wire_probe req = {.head.type = PVI_T_PROBE};
+
+	pvi_put32(&req.endpoint, b->ep->id);
+	batch_add(b, &req, sizeof(req), buf, len);
+}
+
+/* The queue is broken: forget @b's requests, whose slots stay with the device. */
+static void abandon(struct pvi_rq *rq, struct pvi_batch *b)
+{
+	lockdep_assert_held(&rq->lock);
+	b->pending = 0;
+	if (!b->err)
+		b->err = -EIO;
+}
+
+int pvi_batch_wait(struct pvi_batch *b)
+{
+	struct pvi_rq *rq = &b->ep->viommu->rq;
+	unsigned long flags;
+	bool tell;
+	u64 deadline;
+
+	spin_lock_irqsave(&rq->lock, flags);
+	tell = b->pending && kick_prepare(b);
+	spin_unlock_irqrestore(&rq->lock, flags);
+	if (tell)
+		kick(b);
+
+	deadline = deadline_from_now();
+	/* Pairs with the release in complete_slot(): another CPU may have drained ours. */
+	while (smp_load_acquire(&b->pending)) {
+		spin_lock_irqsave(&rq->lock, flags);
+		drain(rq);
+		if (rq->broken)
+			abandon(rq, b);
+		spin_unlock_irqrestore(&rq->lock, flags);
+		check_deadline(rq, deadline);
+		cpu_relax();
+	}
+	return b->err;
+}
