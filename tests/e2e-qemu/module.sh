@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# pviommu.ko on a stock kernel behind QEMU's virtio-iommu, with an nvme and a virtio-blk
+# disk: data, requests per DMA, switching under I/O, removal; and the module's counters
+# against QEMU's trace. Runs on the host (QEMU TCG), in half a minute.
+# usage: tests/e2e-qemu/module.sh [QEMU-OPTION...]
+# Needs build/static, build/modules/6.1 and build/kernels/6.1 (make testbed).
+set -eu
+cd "$(dirname "$0")/../.."
+kernel=build/kernels/6.1
+module=build/modules/6.1/pviommu.ko
+odrw=${ODRW:-build/static/tests/guest/odrw}
+for f in $kernel/vmlinux $module $odrw; do
+	[ -e "$f" ] || { echo "module.sh: no $f: run 'make testbed' first" >&2; exit 2; }
+done
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT TERM
+testbed/mkinitrd --out "$tmp/initrd" --init tests/e2e-qemu/init --kernel $kernel \
+	--module virtio_pci --module virtio_blk --module nvme --module-file $module --bin $odrw
+truncate -s 16M "$tmp/nvme.img" "$tmp/blk.img"
+
+# One boot: boot NAME CMDLINE. QEMU gives the virtio-iommu no ioeventfd, and it is the
+# one virtio device with a queue 1: so its kicks can be told in the trace.
+boot()
+{
+	name=$1 cmdline=$2
+	shift 2
+	echo "module.sh: $name"
+	timeout 120 qemu-system-x86_64 -M q35,sata=off -accel tcg,thread=multi -cpu max -m 256M \
+		-smp 2 -display none -serial stdio -no-reboot -nodefaults \
+		-kernel $kernel/vmlinux -initrd "$tmp/initrd" \
+		-append "console=ttyS0 quiet panic=-1 $cmdline" \
+		-device virtio-iommu-pci,boot-bypass=off \
+		-drive "if=none,id=n,format=raw,file=$tmp/nvme.img" -device nvme,drive=n,serial=n \
+		-drive "if=none,id=b,format=raw,file=$tmp/blk.img" \
+		-device virtio-blk-pci,drive=b,disable-legacy=on,iommu_platform=on,num-queues=1 \
+		-trace virtio_iommu_map -trace virtio_iommu_unmap -trace virtio_iommu_attach \
+		-trace virtio_iommu_fill_resv_property -trace virtio_queue_notify \
+		-D "$tmp/trace" "$@" </dev/null >"$tmp/console" 2>&1 || {
+		tail -40 "$tmp/console"
+		echo "module.sh: $name: QEMU failed or took too long" >&2
+		exit 1
+	}
+	tr -d '\r' <"$tmp/console" >"$tmp/log"
+	grep -E '^(OK|FAIL|PASS|STAT|DMESG|odrw)' "$tmp/log"
+	if grep -q '^FAIL' "$tmp/log" || ! grep -q '^DONE$' "$tmp/log"; then
+		grep -E '^FAIL' "$tmp/log" >&2 || tail -40 "$tmp/console" >&2
+		exit 1
+	fi
+	compare maps "$(grep -c '^virtio_iommu_map ' "$tmp/trace")"
+	compare unmaps "$(grep -c '^virtio_iommu_unmap ' "$tmp/trace")"
+	compare requests "$(grep -cE '^virtio_iommu_(map|unmap|attach|fill_resv_property) ' \
+		"$tmp/trace")"
+	viommu=$(sed -n 's/^virtio_queue_notify vdev \([^ ]*\) n 1 .*/\1/p' "$tmp/trace" | head -1)
+	# The DETACHes of the removal come after the last reading: one kick each.
+	detaches=$(grep -c '^STAT unbound' "$tmp/log")
+	compare kicks $(($(grep -c "^virtio_queue_notify vdev $viommu n 0 " "$tmp/trace") -
+		detaches))
+}
+
+# The module's counter, summed over endpoints, against what QEMU saw.
+compare() # COUNTER TRACED
+{
+	sum=$(sed -n "s/^STAT unbound.* $1=\([0-9]*\).*/\1/p" "$tmp/log" |
+		awk '{ s += $1 } END { print s + 0 }')
+	if [ "$sum" != "$2" ] || [ "$sum" = 0 ]; then
+		echo "FAIL $1: the module counted $sum, QEMU $2" >&2
+		exit 1
+	fi
+	echo "OK $1: $sum, as QEMU traced"
+}
+
+boot "loaded before the drivers" ""
+boot "loaded between virtio_pci and the disks' drivers, small cap" "late=1 opt=cap=512"
+echo "module.sh: passed"
