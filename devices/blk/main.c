@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* pviommu-blk: a disk as a process. It owns the image and one socket, nothing else. */
 #include <errno.h>
 #include <fcntl.h>

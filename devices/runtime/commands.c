@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* The requests of the client, each checked against what it says and what came. */
 #include <errno.h>
 #include <json-c/json.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* PCI config space as the device describes it; the VMM shows its own to the guest. */
 #include <errno.h>
 #include <linux/pci_regs.h>

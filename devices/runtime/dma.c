@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /*
  * DMA by message. Several are under way at once; the client answers them in the
  * order sent. No deadlock on full socket buffers: a message that carries data is
@@ -147,8 +147,7 @@ static struct dma_slot *free_slot(struct dev *dev)
 	return NULL;
 }
 
-/* One message of at most max_xfer bytes; @in of a read, @out of a write. */
-static int start_one(struct dev *dev, uint64_t iova, void *in, const void *out, uint32_t len)
+int dma_start_one(struct dev *dev, uint64_t iova, void *in, const void *out, uint32_t len)
 {
 	struct vfu_dma dma = {.address = iova, .count = len};
 	struct vfu_header hdr = {.command = in ? VFU_DMA_READ : VFU_DMA_WRITE};
@@ -188,8 +187,8 @@ static int start(struct dev *dev, uint64_t iova, void *in, const void *out, size
 		return -EFAULT;
 	for (size_t done = 0; done < len;) {
 		uint32_t n = len - done < dev->max_xfer ? (uint32_t)(len - done) : dev->max_xfer;
-		int err = start_one(dev, iova + done, in ? (uint8_t *)in + done : NULL,
-				    out ? (const uint8_t *)out + done : NULL, n);
+		int err = dma_start_one(dev, iova + done, in ? (uint8_t *)in + done : NULL,
+					out ? (const uint8_t *)out + done : NULL, n);
 
 		if (err)
 			return err;

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* The last step of the sandbox: which system calls a device process may make. */
 #include <errno.h>
 #include <seccomp.h>

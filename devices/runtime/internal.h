@@ -47,6 +47,9 @@ struct dev {
 	bool reset_waiting; /* a DEVICE_RESET is among the deferred */
 
 	struct msg msg; /* the one being handled */
+
+	/* For devices that break the protocol on purpose: true: it has been dealt with. */
+	bool (*spy)(void *ctx, struct msg *msg);
 };
 
 /* Fills config space with what it holds at power-on. */
@@ -55,6 +58,9 @@ int config_access(struct dev *dev, uint64_t off, void *buf, uint32_t len, bool w
 
 /* Answers dev->msg; -errno: the connection is of no more use. */
 int dev_handle(struct dev *dev);
+
+/* One message, whatever its address; @in of a read, @out of a write, NULL the other. */
+int dma_start_one(struct dev *dev, uint64_t iova, void *in, const void *out, uint32_t len);
 
 /* Takes one message off the socket while DMA is under way: a reply, or one to defer. */
 void dma_wait_one(struct dev *dev);

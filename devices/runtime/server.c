@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -95,6 +95,15 @@ void dev_interrupt(struct dev *dev, unsigned int vector)
 		log_debug("vector %u: %s", vector, strerror(errno));
 }
 
+static int handle(struct dev *dev)
+{
+	if (dev->spy && dev->spy(dev->ctx, &dev->msg)) {
+		msg_close_fds(&dev->msg);
+		return dev->dead;
+	}
+	return dev_handle(dev);
+}
+
 /* One message from the socket, answered. 0: end of file. */
 static int serve_message(struct dev *dev)
 {
@@ -109,7 +118,7 @@ static int serve_message(struct dev *dev)
 	r = msg_recv_body(dev->sock, &dev->msg);
 	if (r)
 		return r;
-	r = dev_handle(dev);
+	r = handle(dev);
 	return r ? r : 1;
 }
 
@@ -124,7 +133,7 @@ static int serve_deferred(struct dev *dev)
 		free(d);
 		if (dev->msg.hdr.command == VFU_DEVICE_RESET)
 			dev->reset_waiting = false;
-		err = dev_handle(dev);
+		err = handle(dev);
 		if (err)
 			return err;
 	}
