@@ -17,8 +17,8 @@
  * This holds for each counter by itself, so it does not matter that the
  * counters are looked at one by one, nor what value of phase a visitor saw. The
  * phase is for progress alone: newcomers use the counters that are not being
- * waited for, so that only visitors who read the phase before it was changed
- * can delay the wait, and each of those only once.
+ * waited for, so only visitors who read the phase before it changed can delay
+ * the wait, and each of those only once.
  *
  * Sleeping: the writer sets waiting and then looks at C; the last to leave
  * lowers C and then looks at waiting. All four are sequentially consistent, so
@@ -99,14 +99,15 @@ static void wait_for(struct pvi_gate *g, atomic_uint *inside)
 
 void pvi_gate_synchronize(struct pvi_gate *g)
 {
-	pthread_mutex_lock(&g->lock);
-	/* Twice: a straggler may still be on the counters that are idle now. */
-	for (int round = 0; round < 2; round++) {
-		unsigned int old = atomic_load_explicit(&g->phase, memory_order_relaxed);
+	unsigned int phase;
 
-		atomic_store_explicit(&g->phase, old ^ 1, memory_order_relaxed);
-		for (int i = 0; i < PVI_GATE_STRIPES; i++)
-			wait_for(g, &g->stripe[i].inside[old]);
-	}
+	pthread_mutex_lock(&g->lock);
+	phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
+	/* The idle counters may still have stragglers; then newcomers can have them. */
+	for (int i = 0; i < PVI_GATE_STRIPES; i++)
+		wait_for(g, &g->stripe[i].inside[phase ^ 1]);
+	atomic_store_explicit(&g->phase, phase ^ 1, memory_order_relaxed);
+	for (int i = 0; i < PVI_GATE_STRIPES; i++)
+		wait_for(g, &g->stripe[i].inside[phase]);
 	pthread_mutex_unlock(&g->lock);
 }

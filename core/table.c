@@ -94,10 +94,10 @@ int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, 
 	if ((leaf_prot(l.pte) & prot) != prot)
 		return -EACCES;
 	target = leaf_target(l.pte) + (page - l.first);
-	/* Pages that the access touches; a length that wraps is cut at the last page. */
-	need = len ? ((in_page + (len - 1)) >> PVI_PAGE_SHIFT) + 1 : 1;
-	if (len > UINT64_MAX - in_page || need > LAST_PAGE - page + 1)
-		need = LAST_PAGE - page + 1;
+	/* Pages that the access touches. */
+	need = len > UINT64_MAX - PVI_PAGE_MASK - in_page
+		       ? LAST_PAGE + 1
+		       : (in_page + len + PVI_PAGE_MASK) >> PVI_PAGE_SHIFT;
 	run = leaf_run(&l, page, &more);
 	while (more && run < need) {
 		if (!find_leaf(t, page + run, &l) ||
@@ -106,10 +106,9 @@ int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, 
 		run += leaf_run(&l, page + run, &more);
 	}
 	ret->target = (target << PVI_PAGE_SHIFT) + in_page;
-	ret->len = len;
 	/* Targets lie below TARGET_LIMIT, so a run in bytes fits. */
-	if (run < need || len > (run << PVI_PAGE_SHIFT) - in_page)
-		ret->len = (run << PVI_PAGE_SHIFT) - in_page;
+	run = (run << PVI_PAGE_SHIFT) - in_page;
+	ret->len = len < run ? len : run;
 	return 0;
 }
 

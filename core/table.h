@@ -3,10 +3,10 @@
  * The domain table: which IOVA pages of one domain lead where, and with which
  * rights. The representation is private to table.c.
  *
- * Writers (map, unmap, clear, synchronize, walk, stats) are serialised by the caller. Readers need no
- * lock: they run between pvi_table_enter() and pvi_table_leave(). What unmap
- * removed is no longer in use by any reader after pvi_table_synchronize(), and
- * not before; the caller reports completion only then.
+ * Writers (map, unmap, clear, synchronize, walk, stats) are serialised by the caller. Readers need
+ * no lock: they run between pvi_table_enter() and pvi_table_leave(). What unmap removed is no
+ * longer in use by any reader after pvi_table_synchronize(), and not before; the caller reports
+ * completion only then.
  */
 #ifndef PVI_CORE_TABLE_H
 #define PVI_CORE_TABLE_H
@@ -73,7 +73,7 @@ int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, 
 			struct pvi_table_run *ret);
 
 /*
- * Writer side. Calls @fn for each mapping that touches @iova, in order; stops at
+ * Writer side. Calls @fn for each mapping that touches @iova (valid), in order; stops at
  * and returns the first non-zero result.
  */
 int pvi_table_walk(const struct pvi_table *t, struct pvi_range iova,

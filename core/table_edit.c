@@ -309,7 +309,8 @@ int pvi_table_unmap(struct pvi_table *t, struct pvi_range iova, uint64_t *ret_re
 		return -ERANGE;
 	if (cut_last && find_leaf(t, last, &l))
 		return -ERANGE;
-	if (!is_border(t, first) || (last < LAST_PAGE && !is_border(t, last + 1)))
+	/* Nothing is ever found behind the last page. */
+	if (!is_border(t, first) || !is_border(t, last + 1))
 		return -ERANGE;
 	removed = clear_pages(t, first, last);
 	if (ret_removed)

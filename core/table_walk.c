@@ -39,7 +39,7 @@ uint64_t pvi_table_mapping_end(const struct pvi_table *t, const struct leaf *l)
 
 	do {
 		page += leaf_run(&next, page, &more);
-	} while (more && page <= LAST_PAGE && find_leaf(t, page, &next) && !(next.pte & PTE_START));
+	} while (more && find_leaf(t, page, &next) && !(next.pte & PTE_START));
 	return page - 1;
 }
 
@@ -70,8 +70,6 @@ int pvi_table_walk(const struct pvi_table *t, struct pvi_range iova,
 		err = fn(ctx, r, leaf_target(l.pte) << PVI_PAGE_SHIFT, leaf_prot(l.pte));
 		if (err)
 			return err;
-		if (end >= last)
-			break;
 		page = end + 1;
 	}
 	return 0;
