@@ -8,6 +8,7 @@
 #include "vmm/acpi.h"
 #include "vmm/bootparams.h"
 #include "vmm/console.h"
+#include "vmm/devices.h"
 #include "vmm/load.h"
 #include "vmm/log.h"
 #include "vmm/options.h"
@@ -48,8 +49,10 @@ static int place_mmio64(struct run *run)
 			  (unsigned long long)((top / 2 - GPA_HIGH_RAM + GPA_HOLE_BASE) / GIB));
 		return -EINVAL;
 	}
-	run->vm.pci.mmio64_base = top / 2;
-	run->vm.pci.mmio64_size = top / 4;
+	if (devices_any(&run->vm)) {
+		run->vm.pci.mmio64_base = top / 2;
+		run->vm.pci.mmio64_size = top / 4;
+	}
 	return 0;
 }
 
@@ -78,7 +81,11 @@ static int load(struct run *run)
 
 static int write_acpi(struct run *run)
 {
-	const struct acpi_config config = {.nr_cpus = run->vm.nr_cpus};
+	const struct acpi_config config = {.nr_cpus = run->vm.nr_cpus,
+					   .pci = devices_any(&run->vm),
+					   .viommu = run->vm.iommu,
+					   .mmio64_base = run->vm.pci.mmio64_base,
+					   .mmio64_size = run->vm.pci.mmio64_size};
 	uint8_t tables[8192];
 	size_t len;
 	int err;
@@ -139,6 +146,7 @@ static enum vm_end run_guest(struct run *run)
 		how = vm_loop(&run->vm);
 	}
 	vcpus_stop(&run->vm);
+	devices_quiesce(&run->vm);
 	/* A guest that reports its panic has printed why. */
 	console_flush(&run->console);
 	stats_write(&run->stats, how);
@@ -150,13 +158,6 @@ static int set_up_and_run(struct run *run, enum vm_end *ret_how)
 {
 	int err;
 
-	err = init_cpuid(run) ?: place_mmio64(run);
-	if (err)
-		return err;
-	/* While there is one thread, and before anything costs time. */
-	err = load(run) ?: write_boot_data(run);
-	if (err)
-		return err;
 	err = stats_init(&run->stats, &run->vm, run->opts->stats);
 	if (err)
 		return err;
@@ -183,6 +184,23 @@ out_stats:
 	return err;
 }
 
+static int with_devices(struct run *run, enum vm_end *ret_how)
+{
+	int err;
+
+	/* Forks, which it may while there is one thread. */
+	err = init_cpuid(run) ?: load(run);
+	if (err)
+		return err;
+	err = devices_init(&run->vm, run->opts);
+	if (err)
+		return err;
+	err = place_mmio64(run) ?: write_boot_data(run);
+	err = err ?: set_up_and_run(run, ret_how);
+	devices_done(&run->vm);
+	return err;
+}
+
 static enum vm_end run_vm(const struct options *opts)
 {
 	uint64_t mem = opts->mem < 2 * MIB ? 2 * MIB : opts->mem; /* the loader refuses less */
@@ -199,7 +217,7 @@ static enum vm_end run_vm(const struct options *opts)
 	err = vm_init(&run->vm, opts->cpus, mem);
 	if (!err) {
 		run->vm.iommu_mode = opts->iommu;
-		err = set_up_and_run(run, &how);
+		err = with_devices(run, &how);
 		vm_done(&run->vm);
 	}
 	free(run->cpuid);

@@ -101,6 +101,7 @@ static const int vmm_calls[] = {
 	SCMP_SYS(kill),
 	SCMP_SYS(wait4),
 	SCMP_SYS(waitid),
+	SCMP_SYS(pidfd_open),
 	SCMP_SYS(pidfd_send_signal),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),

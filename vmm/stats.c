@@ -9,9 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <pviommu/iommu.h>
+
+#include "core/wire.h"
 #include "vmm/log.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
+#include "vmm/vfu_device.h"
 
 static uint64_t now_ns(void)
 {
@@ -61,6 +65,30 @@ static void write_exits(const struct vm *vm, FILE *out)
 		pio, serial, mmio, other);
 }
 
+static void write_iommu(const struct vm *vm, FILE *out)
+{
+	static const char *const request[] = {
+		[0] = "unknown",     [PVI_T_ATTACH] = "attach", [PVI_T_DETACH] = "detach",
+		[PVI_T_MAP] = "map", [PVI_T_UNMAP] = "unmap",	[PVI_T_PROBE] = "probe",
+	};
+	struct pvi_iommu_stats s;
+
+	if (!vm->iommu) {
+		fputs("\"iommu\":null,", out);
+		return;
+	}
+	pvi_iommu_get_stats(vm->iommu, &s);
+	fputs("\"iommu\":{", out);
+	for (unsigned int i = 0; i < sizeof(request) / sizeof(request[0]); i++)
+		fprintf(out, "\"%s\":%" PRIu64 ",", request[i], s.requests[i]);
+	fprintf(out,
+		"\"kicks\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"malformed\":%" PRIu64
+		",\"faults_reported\":%" PRIu64 ",\"faults_dropped\":%" PRIu64
+		",\"domains\":%" PRIu64 ",\"mappings\":%" PRIu64 ",\"table_bytes\":%" PRIu64 "},",
+		s.kicks, s.refused, s.malformed, s.faults_reported, s.faults_dropped, s.domains,
+		s.mappings, s.table_bytes);
+}
+
 static void write_all(const struct stats *stats, int how, FILE *out)
 {
 	const struct vm *vm = stats->vm;
@@ -69,7 +97,14 @@ static void write_all(const struct stats *stats, int how, FILE *out)
 	write_end(stats, how, out);
 	fprintf(out, "\"vcpus\":%u,\"mem_bytes\":%" PRIu64 ",", vm->nr_cpus, vm->mem.size);
 	write_exits(vm, out);
-	fputs("\"iommu\":null,\"devices\":[]}\n", out);
+	write_iommu(vm, out);
+	fputs("\"devices\":[", out);
+	for (unsigned int i = 0; i < vm->nr_devices; i++) {
+		if (i)
+			fputc(',', out);
+		vfu_device_stats(vm->device[i], out);
+	}
+	fputs("]}\n", out);
 }
 
 static int replace(int fd, const char *bytes, size_t len)

@@ -144,7 +144,7 @@ static int probe_config(struct vfu_conn *conn, const struct vfu_limits *limits, 
 			struct vfu_why *why)
 {
 	uint32_t step = limits->max_data < VFU_REGION_MAX ? limits->max_data : VFU_REGION_MAX;
-	uint64_t size;
+	uint64_t size = 0;
 	int err;
 
 	err = probe_region(conn, VFIO_PCI_CONFIG_REGION_INDEX, &size, why);

@@ -10,6 +10,7 @@
 
 #include "vmm/bus.h"
 #include "vmm/irq.h"
+#include "vmm/log.h"
 #include "vmm/memory.h"
 #include "vmm/pci.h"
 
@@ -43,6 +44,7 @@ struct vm {
 	struct viommu_fn *viommu_fn;
 	struct vfu_device **device; /* simulated devices, in slot order */
 	unsigned int nr_devices;
+	struct log_rate fault_rate[PCI_MAX_SLOTS]; /* of the messages about DMA faults */
 
 	struct vcpu *vcpu; /* nr_cpus of them */
 	int epoll_fd;

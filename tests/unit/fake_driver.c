@@ -150,7 +150,7 @@ void drv_add(struct driver *d, unsigned int i, const void *out, uint32_t out_len
 
 uint32_t drv_submit(struct driver *d, const void *out, uint32_t out_len, uint32_t in_len)
 {
-	uint32_t head, len;
+	uint32_t head, len = 0;
 
 	drv_add(d, 0, out, out_len, in_len);
 	drv_kick(d, PVI_VQ_REQUEST);

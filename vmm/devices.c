@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <pviommu/iommu.h>
+
+#include "vmm/devices.h"
+#include "vmm/log.h"
+#include "vmm/vfu_device.h"
+#include "vmm/viommu_fn.h"
+
+#define BLK_PROGRAM "pviommu-blk"
+/* What Linux's IOVA allocator and every DMA mask can make use of. */
+#define IOVA_LAST	       ((1ull << 48) - 1)
+#define FAULT_LINES_PER_SECOND 10
+
+static void *iommu_ram(void *ctx, uint64_t gpa, uint64_t len, uint64_t *ret_len)
+{
+	struct vm *vm = ctx;
+
+	return memory_ram(&vm->mem, gpa, len, ret_len);
+}
+
+/* Any device's thread. The guest is told by the event queue, the user here. */
+static void iommu_fault(void *ctx, const struct pvi_fault *fault)
+{
+	static const char *const why[] = {
+		[PVI_FAULT_UNKNOWN] = "memory does not answer",
+		[PVI_FAULT_DOMAIN] = "not attached to a domain",
+		[PVI_FAULT_MAPPING] = "no mapping",
+		[PVI_FAULT_BLOCKED] = "its DMA is off",
+	};
+	struct vm *vm = ctx;
+	unsigned int slot = fault->endpoint >> 3;
+
+	/* A rate for each device: a noisy one does not hide another. */
+	if (slot >= PCI_MAX_SLOTS || !log_rate_ok(&vm->fault_rate[slot], FAULT_LINES_PER_SECOND))
+		return;
+	log_warn("DMA fault: endpoint 00:%02x.%u %s IOVA %#llx refused: %s", slot,
+		 fault->endpoint & 7, fault->write ? "write to" : "read of",
+		 (unsigned long long)fault->address, why[fault->reason]);
+}
+
+static int init_iommu(struct vm *vm)
+{
+	static const struct pvi_iommu_ops ops = {.ram = iommu_ram, .fault = iommu_fault};
+	const struct pvi_iommu_config config = {
+		.ops = &ops,
+		.ctx = vm,
+		.input_last = IOVA_LAST,
+		.domain_last = UINT32_MAX,
+		.allow_bypass = vm->iommu_mode == VM_IOMMU_BOOT_BYPASS,
+		.start_bypass = vm->iommu_mode == VM_IOMMU_BOOT_BYPASS,
+	};
+	int err;
+
+	if (vm->iommu_mode == VM_IOMMU_OFF)
+		return 0;
+	err = pvi_iommu_new(&config, &vm->iommu);
+	err = err ?: viommu_fn_new(&vm->pci, vm->iommu, &vm->viommu_fn);
+	if (err)
+		log_error("cannot make the virtio-iommu: %s", strerror(-err));
+	return err;
+}
+
+/* Beside this program, or else where the PATH says; NULL: out of memory. */
+static char *find_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	char self[PATH_MAX] = "/";
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *beside, *found;
+
+	self[n > 0 ? n : 1] = '\0';
+	*strrchr(self, '/') = '\0';
+	if (asprintf(&beside, "%s/%s", self, name) < 0)
+		return NULL;
+	if (!access(beside, X_OK))
+		return beside;
+	while (path) {
+		const char *end = strchrnul(path, ':');
+
+		if (asprintf(&found, "%.*s/%s", (int)(end - path), path, name) < 0)
+			break;
+		if (!access(found, X_OK)) {
+			free(beside);
+			return found;
+		}
+		free(found);
+		path = *end ? end + 1 : NULL;
+	}
+	return beside; /* the place that the message names */
+}
+
+static int open_device(const struct options *opts, unsigned int i, struct vfu_config *config)
+{
+	char *program;
+	int err;
+
+	if (opts->device[i].kind == OPTION_SOCKET)
+		return vfu_connect(opts->device[i].path, &config->sock);
+	program = find_program(BLK_PROGRAM);
+	if (!program) {
+		log_error("--disk %s: out of memory; free some", opts->device[i].text);
+		return -ENOMEM;
+	}
+	err = vfu_spawn_disk(program, opts->device[i].path, opts->device[i].read_only,
+			     &config->sock, &config->pid);
+	free(program);
+	return err;
+}
+
+static int add_device(struct vm *vm, const struct options *opts, unsigned int i)
+{
+	struct vfu_config config = {
+		.name = opts->device[i].text, .sock = -1, .slot = VIOMMU_SLOT + 1 + i};
+	int err;
+
+	err = open_device(opts, i, &config);
+	if (err)
+		return err;
+	err = vfu_device_new(vm, &config, &vm->device[i]);
+	if (err) {
+		close(config.sock);
+		if (config.pid)
+			vfu_spawn_end(config.pid);
+		return err;
+	}
+	vm->nr_devices++;
+	return 0;
+}
+
+static int add_devices(struct vm *vm, const struct options *opts)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < opts->nr_devices && !err; i++)
+		err = add_device(vm, opts, i);
+	/* But for a lack of memory, it is the option's value that is wrong. */
+	return err && err != -ENOMEM ? -EINVAL : err;
+}
+
+int devices_init(struct vm *vm, const struct options *opts)
+{
+	int err;
+
+	if (!opts->nr_devices)
+		return 0;
+	vm->device = calloc(opts->nr_devices, sizeof(vm->device[0]));
+	err = vm->device ? pci_init(&vm->pci, &vm->bus, &vm->irq) : -ENOMEM;
+	if (err) {
+		log_error("cannot make the PCI bus: %s", strerror(-err));
+		free(vm->device);
+		vm->device = NULL;
+		return err;
+	}
+	err = init_iommu(vm);
+	err = err ?: add_devices(vm, opts);
+	if (err)
+		devices_done(vm);
+	return err;
+}
+
+void devices_quiesce(struct vm *vm)
+{
+	if (!devices_any(vm))
+		return;
+	pci_quiesce_all(&vm->pci);
+	if (vm->viommu_fn)
+		viommu_fn_system_reset(vm->viommu_fn);
+}
+
+void devices_done(struct vm *vm)
+{
+	if (!devices_any(vm))
+		return;
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		vfu_device_free(vm->device[i]);
+	if (vm->viommu_fn)
+		viommu_fn_free(vm->viommu_fn);
+	pvi_iommu_free(vm->iommu);
+	pci_done(&vm->pci);
+	free(vm->device);
+	vm->device = NULL;
+	vm->nr_devices = 0;
+	vm->iommu = NULL;
+	vm->viommu_fn = NULL;
+}
