@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/slab.h>
+
+#include "pvi_attack.h"
+
+u32 attack_reg(struct attacker *a, unsigned int reg)
+{
+	return ioread32(a->regs + reg);
+}
+
+u32 attack_dma(struct attacker *a, u32 command, u64 iova, u32 len)
+{
+	iowrite32(lower_32_bits(iova), a->regs + ATTACK_IOVA_LO);
+	iowrite32(upper_32_bits(iova), a->regs + ATTACK_IOVA_HI);
+	iowrite32(len, a->regs + ATTACK_LEN);
+	iowrite32(command, a->regs + ATTACK_CMD);
+	return attack_reg(a, ATTACK_STATUS);
+}
+
+void attack_put_data(struct attacker *a, const void *from)
+{
+	const u32 *word = from;
+	unsigned int i;
+
+	for (i = 0; i < ATTACK_BYTES / 4; i++)
+		iowrite32(word[i], a->regs + ATTACK_DATA + i * 4);
+}
+
+void attack_get_data(struct attacker *a, void *to)
+{
+	u32 *word = to;
+	unsigned int i;
+
+	for (i = 0; i < ATTACK_BYTES / 4; i++)
+		word[i] = ioread32(a->regs + ATTACK_DATA + i * 4);
+}
+
+/* A legitimate write and a legitimate read, with data that no other access had. */
+bool attack_alive(struct attacker *a)
+{
+	static u32 round;
+	u32 words[ATTACK_BYTES / 4], got[ATTACK_BYTES / 4];
+	unsigned int i;
+
+	round++;
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		words[i] = round * 0x01000193u + i;
+	attack_put_data(a, words);
+	if (attack_dma(a, ATTACK_C_WRITE, a->control_addr, ATTACK_BYTES) != ATTACK_S_OK ||
+	    memcmp(a->control, words, ATTACK_BYTES))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		words[i] = ~words[i];
+	memcpy(a->control, words, ATTACK_BYTES);
+	if (attack_dma(a, ATTACK_C_READ, a->control_addr, ATTACK_BYTES) != ATTACK_S_OK)
+		return false;
+	attack_get_data(a, got);
+	return !memcmp(got, words, ATTACK_BYTES);
+}
+
+static struct file *open_knob(struct attacker *a, const char *name, int flags)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/pviommu/%s", pci_name(a->pdev), name);
+	return filp_open(path, flags, 0);
+}
+
+int attack_text(struct attacker *a, const char *name, char *buf, size_t size)
+{
+	struct file *f = open_knob(a, name, O_RDONLY);
+	ssize_t n;
+	loff_t pos = 0;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	n = kernel_read(f, buf, size - 1, &pos);
+	filp_close(f, NULL);
+	if (n < 0)
+		return n;
+	buf[n] = '\0';
+	strim(buf);
+	return 0;
+}
+
+s64 attack_counter(struct attacker *a, const char *name)
+{
+	char buf[32];
+	s64 value;
+	int r = attack_text(a, name, buf, sizeof(buf));
+
+	return r ?: kstrtos64(buf, 10, &value) ?: value;
+}
+
+int attack_knob(struct attacker *a, const char *name, const char *value)
+{
+	struct file *f = open_knob(a, name, O_WRONLY);
+	ssize_t n;
+	loff_t pos = 0;
+
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	n = kernel_write(f, value, strlen(value), &pos);
+	filp_close(f, NULL);
+	return n < 0 ? n : 0;
+}
