@@ -184,7 +184,6 @@ static void dev_reset(struct pci_fn *fn)
 {
 	struct vfu_device *dev = to_dev(fn);
 	struct vfu_why why;
-
 	struct vfu_call call = {.command = VFU_DEVICE_RESET};
 
 	if (vfu_call(dev->conn, &call))
@@ -326,13 +325,14 @@ static void disconnect(struct vfu_device *dev)
 	vfu_doorbells_done(&dev->bells);
 }
 
-/* One line for the user: what is wrong with the device. */
+/* One line for the user: what is wrong, and whose fault it is. */
 static void complain(struct vfu_device *dev, const struct vfu_why *why, int err)
 {
 	if (why->text[0])
-		log_error("device %s: %s: it can't be used", dev->name, why->text);
+		log_error("device %s: %s%s", dev->name, why->text,
+			  err == -EPROTO ? ": repair or replace its program" : "");
 	else if (dev->failed)
-		log_error("device %s %s", dev->name, dev->reason);
+		log_error("device %s %s: see what its program says", dev->name, dev->reason);
 	else
 		log_error("device %s: %s", dev->name, strerror(-err));
 }
