@@ -64,7 +64,7 @@ static void start_queue(struct driver *d, unsigned int i)
 	assert_int_equal(drv_read(d, QUEUE_ENABLE, 2), 1);
 }
 
-bool drv_start(struct driver *d, uint64_t features)
+bool drv_prepare(struct driver *d, uint64_t features)
 {
 	uint8_t status = PVI_VIRTIO_S_ACKNOWLEDGE | PVI_VIRTIO_S_DRIVER;
 
@@ -81,7 +81,19 @@ bool drv_start(struct driver *d, uint64_t features)
 	drv_write(d, CONFIG_VECTOR, 0, 2);
 	for (unsigned int i = 0; i < PVI_NR_VQS; i++)
 		start_queue(d, i);
-	drv_write(d, STATUS, status | PVI_VIRTIO_S_DRIVER_OK, 1);
+	return true;
+}
+
+void drv_go(struct driver *d)
+{
+	drv_write(d, STATUS, drv_read(d, STATUS, 1) | PVI_VIRTIO_S_DRIVER_OK, 1);
+}
+
+bool drv_start(struct driver *d, uint64_t features)
+{
+	if (!drv_prepare(d, features))
+		return false;
+	drv_go(d);
 	return true;
 }
 

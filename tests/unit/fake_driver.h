@@ -37,7 +37,10 @@ uint64_t drv_read(struct driver *d, uint64_t off, uint32_t len);
 void drv_write(struct driver *d, uint64_t off, uint64_t value, uint32_t len);
 
 uint64_t drv_features(struct driver *d); /* offered */
-/* Resets and initialises the device; false when it refuses the features. */
+/* Resets and initialises the device up to DRIVER_OK; false: it refuses the features. */
+bool drv_prepare(struct driver *d, uint64_t features);
+void drv_go(struct driver *d); /* DRIVER_OK */
+/* Both. */
 bool drv_start(struct driver *d, uint64_t features);
 
 void drv_desc(struct driver *d, unsigned int q, uint16_t i, uint64_t addr, uint32_t len,

@@ -26,7 +26,9 @@ static void fault(void *ctx, const struct pvi_fault *f)
 {
 	struct fake_host *h = ctx;
 
+	pthread_mutex_lock(&h->lock);
 	h->last_fault = *f;
+	pthread_mutex_unlock(&h->lock);
 	h->faults++;
 }
 
@@ -44,6 +46,7 @@ static const struct pvi_viommu_ops viommu_ops = {.interrupt = interrupt};
 void host_init(struct fake_host *h)
 {
 	memset(h, 0, sizeof(*h));
+	pthread_mutex_init(&h->lock, NULL);
 	for (int i = 0; i < 3; i++) {
 		h->slot[i] = calloc(1, HOST_SLOT_SIZE);
 		assert_non_null(h->slot[i]);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <cmocka.h>
@@ -25,6 +26,7 @@
 struct fake_host {
 	uint8_t *slot[3];
 	atomic_uint faults;
+	pthread_mutex_t lock;
 	struct pvi_fault last_fault;
 	atomic_uint interrupts[PVI_VIOMMU_VECTORS];
 	/* Called inside ram(), that is with a transfer under way; NULL: not. */
