@@ -26,13 +26,17 @@ static struct pvi_table *table;
 static atomic_bool stop;
 static atomic_ulong hits;
 
-/* Some next to each other, some a node apart, some under a root that must grow. */
+/*
+ * Half of them at the edges, with the root growing over them; half alone in a
+ * node each, all at the same index, so that a node reused too early misleads.
+ */
 static uint64_t iova_of(unsigned int page)
 {
-	static const uint64_t base[] = {0,	    1ull << 21, 1ull << 30,
-					1ull << 39, 1ull << 50, UINT64_MAX - 0xffff};
+	static const uint64_t base[] = {0, 1ull << 30, 1ull << 39, UINT64_MAX - 0xffff};
 
-	return base[page % 6] + (page / 6 % 12) * 0x1000;
+	if (page < PAGES / 2)
+		return base[page % 4] + page / 4 * 0x1000;
+	return (uint64_t)page << 21;
 }
 
 static void *reader(void *arg)

@@ -305,6 +305,23 @@ static void test_cap_on_bytes(void **state)
 	assert_int_equal(pvi_table_map(t, R(0, 0xfff), 0, RW), -ENOMEM);
 }
 
+/* Until synchronize a reader may stand in a removed node: it is not used again. */
+static void test_removed_nodes_rest(void **state)
+{
+	uint64_t bytes;
+
+	MAP(0, 0);
+	MAP(512, 512);
+	bytes = stats().table_bytes;
+	UNMAP(512, 512, 0, 1);
+	MAP(1024, 1024);
+	assert_true(stats().table_bytes > bytes);
+	bytes = stats().table_bytes;
+	pvi_table_synchronize(t);
+	MAP(1536, 1536);
+	assert_int_equal(stats().table_bytes, bytes);
+}
+
 static void test_nth_allocation_fails(void **state)
 {
 	const struct pvi_table_caps caps = {10, MIB};
@@ -405,6 +422,7 @@ int main(void)
 		T(test_one_low_page_takes_one_node),
 		T(test_cap_on_mappings),
 		T(test_cap_on_bytes),
+		T(test_removed_nodes_rest),
 		T(test_nth_allocation_fails),
 		T(test_walk),
 		T(test_clear),
