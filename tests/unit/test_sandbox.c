@@ -37,19 +37,26 @@ static const struct sandbox_call extra[] = {
 
 static int pair[2], event;
 
+/* Sanitizers hang their own work on _exit(), which the sandbox does not know. */
+static _Noreturn void leave(int status)
+{
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
 /* All steps, as a device's main takes them. */
 static void lock_in(void)
 {
 	int keep[2] = {pair[1], event};
 
 	if (sandbox_fds(keep, 2))
-		_exit(101);
+		leave(101);
 	sandbox_namespaces();
 	if (sandbox_privileges(true))
-		_exit(102);
+		leave(102);
 	sandbox_landlock();
 	if (sandbox_syscalls(extra, 2))
-		_exit(103);
+		leave(103);
 }
 
 static int run(void (*child)(void), void (*lock)(void))
@@ -64,7 +71,7 @@ static int run(void (*child)(void), void (*lock)(void))
 	if (!pid) {
 		lock();
 		child();
-		_exit(0);
+		leave(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	close(pair[0]);
@@ -164,15 +171,11 @@ static void test_kills(void **state)
 	assert_killed("the x32 ABI", do_x32);
 }
 
+static bool heap_works(void)
+{
 #ifdef __SANITIZE_ADDRESS__
-/* ASan's own heap asks the kernel for more than ours may. */
-static bool heap_works(void)
-{
-	return true;
-}
-#else
-static bool heap_works(void)
-{
+	return true; /* ASan's own heap asks the kernel for more than ours may */
+#endif
 	void *mem = malloc(1 << 20);
 
 	if (!mem)
@@ -181,7 +184,6 @@ static bool heap_works(void)
 	free(mem);
 	return true;
 }
-#endif
 
 static void do_its_work(void)
 {
@@ -191,9 +193,9 @@ static void do_its_work(void)
 
 	if (!heap_works() || poll(&p, 1, 0) != 1 || write(event, &one, 8) != 8 ||
 	    write(pair[1], &byte, 1) != 1 || pread(0, &byte, 1, 0) != 0)
-		_exit(1);
+		leave(1);
 	if (ioctl(event, BLKDISCARD, NULL) >= 0)
-		_exit(2);
+		leave(2);
 }
 
 static void test_work_goes_on(void **state)
@@ -206,10 +208,10 @@ static void steps_1_to_3(void)
 	int keep[2] = {event, pair[1]};
 
 	if (sandbox_fds(keep, 2))
-		_exit(101);
+		leave(101);
 	sandbox_namespaces();
 	if (sandbox_privileges(true))
-		_exit(102);
+		leave(102);
 }
 
 static void only_fds(void)
@@ -217,7 +219,7 @@ static void only_fds(void)
 	int keep[2] = {event, pair[1]};
 
 	if (sandbox_fds(keep, 2))
-		_exit(101);
+		leave(101);
 }
 
 static void look_at_fds(void)
@@ -227,10 +229,10 @@ static void look_at_fds(void)
 		bool open = fcntl(fd, F_GETFD) >= 0;
 
 		if (open != (fd <= 2 || fd == event || fd == pair[1]))
-			_exit(1 + fd);
+			leave(1 + fd);
 		if (fd < 2 &&
 		    (fstat(fd, &st) || stat("/dev/null", &null) || st.st_rdev != null.st_rdev))
-			_exit(1 + fd);
+			leave(1 + fd);
 	}
 }
 
@@ -262,7 +264,7 @@ static unsigned long status_field(const char *name)
 static void privileges_only(void)
 {
 	if (sandbox_privileges(true))
-		_exit(102);
+		leave(102);
 }
 
 static void look_at_privileges(void)
@@ -271,15 +273,15 @@ static void look_at_privileges(void)
 
 	if (status_field("CapEff:") || status_field("CapPrm:") || status_field("CapInh:") ||
 	    status_field("CapAmb:"))
-		_exit(1);
+		leave(1);
 	if (!geteuid() || !getegid() || setuid(0) == 0)
-		_exit(2);
+		leave(2);
 	if (status_field("NoNewPrivs:") != 1)
-		_exit(3);
+		leave(3);
 	if (getrlimit(RLIMIT_CORE, &r) || r.rlim_max || getrlimit(RLIMIT_NPROC, &r) || r.rlim_max)
-		_exit(4);
+		leave(4);
 	if (fork() >= 0)
-		_exit(5);
+		leave(5);
 }
 
 static void test_privileges(void **state)
@@ -294,16 +296,16 @@ static void look_at_root(void)
 	unsigned int nr = 0;
 
 	if (!d)
-		_exit(1);
+		leave(1);
 	while (readdir(d))
 		nr++;
 	if (nr != 2)
-		_exit(2);
+		leave(2);
 	if (mkdir("/x", 0700) == 0 || open("/etc/passwd", O_RDONLY) >= 0)
-		_exit(3);
+		leave(3);
 	/* Nothing of the host through the way back either. */
 	if (open("../../../../etc/passwd", O_RDONLY) >= 0)
-		_exit(4);
+		leave(4);
 }
 
 static bool can_have_namespaces(void)
@@ -312,7 +314,7 @@ static bool can_have_namespaces(void)
 	pid_t pid = fork();
 
 	if (!pid)
-		_exit(unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS));
+		leave(unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS));
 	waitpid(pid, &status, 0);
 	return !status;
 }
@@ -333,9 +335,9 @@ static void landlock_only(void)
 static void look_at_files(void)
 {
 	if (open("/", O_RDONLY | O_DIRECTORY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0)
-		_exit(1);
+		leave(1);
 	if (errno != EACCES)
-		_exit(2);
+		leave(2);
 }
 
 static void test_landlock(void **state)
