@@ -97,11 +97,17 @@ struct pvi_endpoint *host_endpoint(struct pvi_iommu *iommu, uint32_t id)
 	return ep;
 }
 
-struct pvi_viommu *host_viommu(struct fake_host *h, struct pvi_iommu *iommu)
+int host_viommu_try(struct fake_host *h, struct pvi_iommu *iommu, struct pvi_viommu **ret)
 {
 	const struct pvi_viommu_config config = {.ops = &viommu_ops, .ctx = h};
+
+	return pvi_viommu_new(iommu, &config, ret);
+}
+
+struct pvi_viommu *host_viommu(struct fake_host *h, struct pvi_iommu *iommu)
+{
 	struct pvi_viommu *v;
 
-	assert_int_equal(pvi_viommu_new(iommu, &config, &v), 0);
+	assert_int_equal(host_viommu_try(h, iommu, &v), 0);
 	return v;
 }

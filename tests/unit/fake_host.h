@@ -44,6 +44,7 @@ uint8_t *host_at(struct fake_host *h, uint64_t gpa);
 struct pvi_iommu_config host_config(struct fake_host *h);
 struct pvi_iommu *host_iommu(const struct pvi_iommu_config *config);
 struct pvi_endpoint *host_endpoint(struct pvi_iommu *iommu, uint32_t id);
+int host_viommu_try(struct fake_host *h, struct pvi_iommu *iommu, struct pvi_viommu **ret);
 struct pvi_viommu *host_viommu(struct fake_host *h, struct pvi_iommu *iommu);
 
 #endif
