@@ -155,59 +155,78 @@ static void check_deadline(struct pvi_rq *rq, u64 deadline)
 		pvi_rq_break(rq, "no answer to a request in time");
 }
 
-/* With the lock, which it drops to wait. True: a slot is free; false: the queue is broken. */
-static bool wait_for_slot(struct pvi_batch *b, unsigned long *flags)
-{
-	struct pvi_rq *rq = &b->ep->viommu->rq;
-	u64 deadline = deadline_from_now();
-	bool told = false, tell;
+/* What is to be sent, and where the reply goes: the slot's tail when NULL. */
+struct message {
+	const void *req;
+	u32 len;
+	void *reply;
+	u32 reply_len;
+};
 
-	while (!rq->broken) {
-		drain(rq);
-		if (rq->free)
-			return true;
-		tell = !told && kick_prepare(b); /* our own batch may be what fills it */
-		told = true;
-		spin_unlock_irqrestore(&rq->lock, *flags);
-		if (tell)
-			kick(b);
-		check_deadline(rq, deadline);
-		cpu_relax();
-		spin_lock_irqsave(&rq->lock, *flags);
-	}
-	return false;
-}
-
-/* True: it is in the queue. */
-static bool batch_add(struct pvi_batch *b, const void *req, u32 len, void *reply, u32 reply_len)
+static int send(struct pvi_batch *b, const struct message *m)
 {
 	struct pvi_rq *rq = &b->ep->viommu->rq;
 	struct scatterlist out, in, *sgs[2] = {&out, &in};
-	struct pvi_slot *s;
+	struct pvi_slot *s = rq->free;
+	int r;
+
+	lockdep_assert_held(&rq->lock);
+	memcpy(s->req, m->req, m->len);
+	s->reply = m->reply ?: &s->tail;
+	s->reply_len = m->reply ? m->reply_len : sizeof(s->tail);
+	s->batch = b;
+	sg_init_one(&out, s->req, m->len);
+	sg_init_one(&in, s->reply, s->reply_len);
+	r = virtqueue_add_sgs(rq->vq, sgs, 1, 1, s, GFP_ATOMIC);
+	if (r)
+		return r;
+	rq->free = s->next_free;
+	b->pending++;
+	atomic64_inc(&b->ep->counts.requests);
+	return 0;
+}
+
+/* -EAGAIN: the queue is full, and *@ret_tell says whether the device must be told. */
+static int try_send(struct pvi_batch *b, const struct message *m, bool *ret_tell)
+{
+	struct pvi_rq *rq = &b->ep->viommu->rq;
 	unsigned long flags;
-	int r = -EIO;
+	int r;
+
+	spin_lock_irqsave(&rq->lock, flags);
+	if (!rq->free)
+		drain(rq);
+	if (rq->broken) {
+		r = -EIO;
+	} else if (rq->free) {
+		r = send(b, m);
+	} else {
+		r = -EAGAIN;
+		*ret_tell = kick_prepare(b); /* our own batch may be what fills it */
+	}
+	spin_unlock_irqrestore(&rq->lock, flags);
+	return r;
+}
+
+/* True: it is in the queue. Waits for room, as long as pvi_batch_wait() does. */
+static bool batch_add(struct pvi_batch *b, const struct message *m)
+{
+	u64 deadline = 0;
+	bool tell = false, told = false;
+	int r;
 
 	if (b->err)
 		return false; /* the whole batch is undone anyway */
-	spin_lock_irqsave(&rq->lock, flags);
-	if (wait_for_slot(b, &flags)) {
-		s = rq->free;
-		memcpy(s->req, req, len);
-		s->reply = reply ? reply : &s->tail;
-		s->reply_len = reply ? reply_len : sizeof(s->tail);
-		s->batch = b;
-		sg_init_one(&out, s->req, len);
-		sg_init_one(&in, s->reply, s->reply_len);
-		r = virtqueue_add_sgs(rq->vq, sgs, 1, 1, s, GFP_ATOMIC);
-		if (!r) {
-			rq->free = s->next_free;
-			b->pending++;
-			atomic64_inc(&b->ep->counts.requests);
-		}
+	while ((r = try_send(b, m, &tell)) == -EAGAIN) {
+		if (tell && !told)
+			kick(b);
+		told = true;
+		deadline = deadline ?: deadline_from_now();
+		check_deadline(&b->ep->viommu->rq, deadline);
+		cpu_relax();
 	}
 	if (r)
 		b->err = r;
-	spin_unlock_irqrestore(&rq->lock, flags);
 	return !r;
 }
 
@@ -220,7 +239,7 @@ void pvi_batch_map(struct pvi_batch *b, struct pvi_range iova, u64 phys, u32 fla
 	pvi_put64(&req.virt_end, iova.last);
 	pvi_put64(&req.phys_start, phys);
 	pvi_put32(&req.flags, flags);
-	if (batch_add(b, &req, sizeof(req), NULL, 0))
+	if (batch_add(b, &(struct message){&req, sizeof(req)}))
 		atomic64_inc(&b->ep->counts.maps);
 }
 
@@ -231,7 +250,7 @@ void pvi_batch_unmap(struct pvi_batch *b, struct pvi_range iova)
 	pvi_put32(&req.domain, b->ep->domain);
 	pvi_put64(&req.virt_start, iova.first);
 	pvi_put64(&req.virt_end, iova.last);
-	if (batch_add(b, &req, sizeof(req), NULL, 0))
+	if (batch_add(b, &(struct message){&req, sizeof(req)}))
 		atomic64_inc(&b->ep->counts.unmaps);
 }
 
@@ -241,7 +260,7 @@ void pvi_batch_attach(struct pvi_batch *b)
 
 	pvi_put32(&req.domain, b->ep->domain);
 	pvi_put32(&req.endpoint, b->ep->id);
-	batch_add(b, &req, sizeof(req), NULL, 0);
+	batch_add(b, &(struct message){&req, sizeof(req)});
 }
 
 void pvi_batch_detach(struct pvi_batch *b)
@@ -250,7 +269,7 @@ void pvi_batch_detach(struct pvi_batch *b)
 
 	pvi_put32(&req.domain, b->ep->domain);
 	pvi_put32(&req.endpoint, b->ep->id);
-	batch_add(b, &req, sizeof(req), NULL, 0);
+	batch_add(b, &(struct message){&req, sizeof(req)});
 }
 
 void pvi_batch_probe(struct pvi_batch *b, void *buf, u32 len)
@@ -258,7 +277,7 @@ void pvi_batch_probe(struct pvi_batch *b, void *buf, u32 len)
 	struct pvi_wire_probe req = {.head.type = PVI_T_PROBE};
 
 	pvi_put32(&req.endpoint, b->ep->id);
-	batch_add(b, &req, sizeof(req), buf, len);
+	batch_add(b, &(struct message){&req, sizeof(req), buf, len});
 }
 
 /* The queue is broken: forget @b's requests, whose slots stay with the device. */
