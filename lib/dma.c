@@ -160,16 +160,15 @@ static int dma(struct pvi_endpoint *ep, uint64_t iova, void *buf, size_t len, bo
 {
 	const struct access check = {.ep = ep, .write = write};
 	const struct access copying = {.ep = ep, .write = write, .buf = buf};
-	struct refusal refusal;
+	/* What an access that wraps is refused with: nothing is mapped behind the last byte. */
+	struct refusal refusal = {PVI_FAULT_MAPPING, iova};
 	struct pvi_fault fault;
 	struct pvi_range r;
 	int err;
 
 	if (!len)
 		return 0;
-	if (pvi_range_from_len(iova, len, &r))
-		return -EINVAL;
-	err = access_all(&check, iova, len, &refusal);
+	err = pvi_range_from_len(iova, len, &r) ? -EFAULT : access_all(&check, iova, len, &refusal);
 	if (!err)
 		err = access_all(&copying, iova, len, &refusal);
 	if (!err) {

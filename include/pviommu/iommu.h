@@ -121,8 +121,8 @@ void pvi_endpoint_set_dma(struct pvi_endpoint *endpoint, bool on);
  * endpoint's domain. The whole range is checked before the first byte moves;
  * it may span mappings. An UNMAP that is answered meanwhile ends the transfer
  * at a chunk border.
- * -EFAULT: refused (a fault was reported); -EACCES: DMA is off; -EINVAL: @iova
- * + @len wraps. A @len of 0 is 0.
+ * -EFAULT: refused (a fault was reported), also where @iova + @len wraps; -EACCES:
+ * DMA is off. A @len of 0 is 0.
  * Bounded: guest memory is touched in chunks, so that UNMAP never waits for
  * more than one of them.
  */
