@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The L1 machine: its image, its command line, its snapshot. See docs/TESTBED.md."""
+"""The L1 machine: its image, its command line, its snapshot."""
 import os
 import re
 import secrets
@@ -16,7 +16,10 @@ from .qemu import Qemu, Qmp, memory_file
 BOOT_SECONDS = 120
 MODULES = ('virtio_pci virtio_console virtio_blk ext4 crc32c_generic loop kvm_amd tun bridge '
            'vfio-pci vfio_iommu_type1 e1000e nvme').split()
-PROGRAMS = ('mke2fs', 'e2fsck', 'debugfs', 'dumpe2fs')
+# busybox's own shell would prefer its applets to the real mke2fs.
+PROGRAMS = ('dash', 'mke2fs', 'e2fsck', 'debugfs', 'dumpe2fs')
+NVME_BYTES = 64 << 20
+NVME_FDSET = 100        # + the device's place on the command line
 CMDLINE = 'console=ttyS0 quiet panic=-1 intel_iommu=on tsc=reliable mitigations=off'
 # Cards that a snapshot can hold; any other device boots L1 afresh.
 SNAPSHOT_DEVICES = ('e1000e', 'e1000', 'virtio-net-pci')
@@ -49,6 +52,7 @@ def initrd(version):
                     '--file', f'{group}:etc/group']
             args += [a for m in MODULES for a in ('--module', m)]
             args += [a for p in programs for a in ('--bin', p)]
+            args += ['--link', 'dash:bin/sh']
             if subprocess.run(args).returncode:
                 raise TestbedError('cannot make the image of L1')
             write_text(out + '.stamp', stamp)
@@ -93,8 +97,9 @@ class Machine:
             elif model == 'nvme' and 'drive=' not in spec:
                 drive = f'nvme{number}'
                 serial = '' if 'serial=' in spec else f',serial={drive}'
-                args += ['-blockdev', f'driver=null-co,node-name={drive},size=64M,'
-                                      'read-zeroes=on',
+                args += ['-blockdev', f'driver=raw,node-name={drive},file.driver=file,'
+                                      f'file.filename=/dev/fdset/{NVME_FDSET + number},'
+                                      'file.locking=off',
                          '-device', f'{spec},drive={drive}{serial}']
             else:
                 args += ['-device', spec]
@@ -113,6 +118,11 @@ class Machine:
         q.args += ['-serial', 'chardev:console', '-mon', 'chardev=qmp,mode=control']
         for number, name in enumerate(('control', 'output', 'results'), 1):
             q.args += ['-device', f'virtserialport,nr={number},chardev={name}']
+        for number, spec in enumerate(self.devices):
+            if spec.split(',')[0] == 'nvme':
+                q.fds.append(os.memfd_create('nvme'))
+                os.ftruncate(q.fds[-1], NVME_BYTES)
+                q.args += ['-add-fd', f'fd={q.fds[-1]},set={NVME_FDSET + number}']
         q.disk('job', memory_file('job', job or bytes(4096)), 4)
         for addr, name, path in ((5, 'payload', payload), (6, 'extra', extra)):
             q.disk(name, os.open(path, os.O_RDONLY) if path

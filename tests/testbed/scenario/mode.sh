@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What tests/testbed/run.sh has the testbed do.
+case $1 in
+status) exit "$2" ;;
+args)
+	shift
+	for a; do echo "<$a>"; done
+	echo 'and more' >/dev/stderr
+	;;
+results)
+	mkdir "$PVI_RESULTS/folder"
+	echo text >"$PVI_RESULTS/folder/file"
+	head -c 3000000 /dev/zero >"$PVI_RESULTS/zeroes"
+	;;
+hang)
+	echo started
+	sleep 1000
+	;;
+orphan)
+	sleep 1000 &
+	echo "left $!"
+	;;
+crash) echo c >/proc/sysrq-trigger ;;
+kernel) uname -r ;;
+clock) date +%s ;;
+random) head -c 16 /dev/urandom | od -An -tx1 ;;
+pci) cat /sys/bus/pci/devices/*/device ;;
+esac
