@@ -18,7 +18,7 @@ group()
 	build)
 		why='to build the programs'
 		pkgs='gcc libc6-dev make meson ninja-build pkg-config python3 libseccomp-dev
-		libjson-c-dev liblzma-dev libzstd-dev zlib1g-dev' ;;
+		libjson-c-dev liblzma-dev libzstd-dev zlib1g-dev libcmocka-dev' ;;
 	kernels)
 		why='to unpack the guest kernels'
 		pkgs='python3 kmod xz-utils zstd' ;;
@@ -30,7 +30,7 @@ group()
 		pkgs='python3 qemu-system-x86 busybox-static e2fsprogs kmod zstd' ;;
 	check)
 		why='to run the tests'
-		pkgs='libcmocka-dev clang libclang-rt-14-dev clang-format-14 acpica-tools sparse
+		pkgs='clang libclang-rt-14-dev clang-format-14 acpica-tools sparse
 		git' ;;
 	*)
 		die "no group '$1': give build, kernels, modules, testbed or check" ;;

@@ -14,7 +14,8 @@ ENV = {
     'PVI_MODULES': '/pvi/modules', 'PVI_SCENARIO_DIR': '/run/job/scenario',
     'PVI_QUIRKS': '--testbed-quirks', 'PVI_MACHINE': 'l1',
 }
-RESTORE_SECONDS = 30
+RESTORE_SECONDS = 60
+DELIVERY_SECONDS = 60
 
 
 class Session:
@@ -24,16 +25,23 @@ class Session:
         self.timeout, self.on_begin = timeout, on_begin
         self.started = False        # whether L1 has shown a sign of life since "go"
         self.control, self.results, self.console = bytearray(), bytearray(), bytearray()
+        self.output = 0             # bytes
+        self.ended = False
 
     def _take(self, name, data):
         if name == 'output':
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
+            self.output += len(data)
         elif name == 'console':
             self.console += data
             del self.console[:-(1 << 20)]
         else:
             getattr(self, name).extend(data)
+        if name == 'control' and b'exit ' in self.control and not self.ended:
+            # What it wrote in time still gets through.
+            self.ended = True
+            self.begin, self.timeout = time.monotonic(), DELIVERY_SECONDS
         if name == 'control' and b'begin\n' in self.control and not self.started:
             self.started = True
             self.begin = time.monotonic()
@@ -51,15 +59,16 @@ class Session:
             self._take(name, data)
 
     def _finished(self):
-        lines = self.control.decode(errors='replace').split('\n')
-        for line in lines[:-1]:
+        """The exit status, once everything that belongs to it has arrived."""
+        for line in self.control.decode(errors='replace').split('\n')[:-1]:
             if line.startswith('exit '):
-                _, status, size = line.split()
-                return int(status), int(size)
+                status, output, results = (int(word) for word in line.split()[1:])
+                if (self.output, len(self.results)) == (output, results):
+                    return status
         return None
 
     def wait(self):
-        """Returns (exit status, size of the results), or None when the time is over."""
+        """Returns the exit status, or None when the time is over."""
         with selectors.DefaultSelector() as selector:
             for name in ('control', 'output', 'results', 'console'):
                 selector.register(self.qemu.channels[name], selectors.EVENT_READ, name)
@@ -69,17 +78,18 @@ class Session:
                 if left <= 0 and not self.started:
                     raise TestbedError('L1 does not go on from its snapshot; its console '
                                        'ends:\n' + l1.tail(self.console))
+                if left <= 0 and self.ended:
+                    raise TestbedError(f'the scenario ended, but its output or results did not '
+                                       f'arrive: {self.control}')
                 if left <= 0:
                     return None
                 for key, _ in selector.select(left):
                     if not self._read(key.data, key.fileobj):
                         raise TestbedError('L1 ended early: ' + self.qemu.words()
                                            + l1.tail(self.console))
-                done = self._finished()
-                if done:
-                    for name in ('output', 'results'):
-                        self._read(name, self.qemu.channels[name])
-                    return done
+                status = self._finished()
+                if status is not None:
+                    return status
 
 
 def run(options, job, payload, results, extra=None):
@@ -96,17 +106,14 @@ def run(options, job, payload, results, extra=None):
         f'{time.monotonic() - begin:.1f} s'))
     try:
         l1.go(qemu)
-        done = session.wait()
+        status = session.wait()
     finally:
         qemu.stop()
         if options.console:
             with open(options.console, 'wb') as f:
                 f.write(session.console)
-    if done is None:
+    if status is None:
         say(f'{job.name}: no end within {options.timeout} s; stopped')
         return 124
-    status, size = done
-    if len(session.results) != size:
-        raise TestbedError(f'{len(session.results)} of {size} bytes of results arrived')
     unpack_results(session.results, results)
     return status

@@ -4,6 +4,7 @@
 # hostile device. Leaves logs, statistics and /proc readings in $PVI_RESULTS;
 # scripts/report-run judges them.
 # Usage: testbed/run tests/e2e/run.sh [STRATEGY]...
+# check: scripts/run-demo
 set -u
 [ $# -gt 0 ] || set -- single-use persistent
 

@@ -72,6 +72,10 @@ tb $mode results
 [ "$(cat "$tmp/results/folder/file")" = text ] && [ "$(wc -c <"$tmp/results/zeroes")" = 3000000 ]
 result $? 'results come back'
 
+tb $mode output
+seq 200000 | cmp -s - "$tmp/out"
+result $? 'much output comes whole'
+
 begin=$(date +%s)
 tb --timeout 2 $mode hang
 [ $status = 124 ] && says 'no end within 2 s' && [ $(($(date +%s) - begin)) -lt 20 ] &&

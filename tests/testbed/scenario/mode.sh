@@ -12,6 +12,9 @@ results)
 	echo text >"$PVI_RESULTS/folder/file"
 	head -c 3000000 /dev/zero >"$PVI_RESULTS/zeroes"
 	;;
+output)
+	seq 200000
+	;;
 hang)
 	echo started
 	sleep 1000
