@@ -68,5 +68,5 @@ bench: testbed
 	done
 
 clean:
-	rm -rf build/host build/static build/asan build/tsan build/clang build/fuzz \
+	rm -rf build/host build/static build/asan build/clang build/fuzz \
 		build/modules build/check build/testbed
