@@ -160,15 +160,21 @@ static int dma(struct pvi_endpoint *ep, uint64_t iova, void *buf, size_t len, bo
 {
 	const struct access check = {.ep = ep, .write = write};
 	const struct access copying = {.ep = ep, .write = write, .buf = buf};
-	/* What an access that wraps is refused with: nothing is mapped behind the last byte. */
-	struct refusal refusal = {PVI_FAULT_MAPPING, iova};
+	struct refusal refusal;
 	struct pvi_fault fault;
 	struct pvi_range r;
+	bool wraps;
 	int err;
 
 	if (!len)
 		return 0;
-	err = pvi_range_from_len(iova, len, &r) ? -EFAULT : access_all(&check, iova, len, &refusal);
+	wraps = pvi_range_from_len(iova, len, &r);
+	err = access_all(&check, iova, wraps ? -iova : len, &refusal);
+	if (!err && wraps) {
+		/* Nothing is mapped behind the last byte there is. */
+		refusal = (struct refusal){PVI_FAULT_MAPPING, UINT64_MAX};
+		err = -EFAULT;
+	}
 	if (!err)
 		err = access_all(&copying, iova, len, &refusal);
 	if (!err) {

@@ -121,19 +121,18 @@ static void count(struct dma_path *path, int err, size_t len, bool write)
 static int direct(struct dma_path *path, uint64_t addr, void *buf, size_t len, bool write)
 {
 	struct pvi_range range;
-	bool on;
+	bool on, wraps;
 	int err;
 
 	if (!len)
 		return 0;
-	if (pvi_range_from_len(addr, len, &range))
-		return -EINVAL;
+	wraps = pvi_range_from_len(addr, len, &range);
 	pthread_mutex_lock(&path->lock);
 	on = path->on;
 	pthread_mutex_unlock(&path->lock);
 	if (!on)
 		err = -EACCES;
-	else if (!all_ram(path, range))
+	else if (wraps || !all_ram(path, range))
 		err = -EFAULT;
 	else
 		err = copy(path, addr, buf, len, write);

@@ -138,6 +138,31 @@ static void test_all_or_nothing(void **state)
 	assert_fault(pvi_dma_write(ep, UINT64_MAX, buf, 1), PVI_FAULT_MAPPING, true, UINT64_MAX);
 }
 
+/* A transfer over the end of the space is a fault like others, behind the other reasons. */
+static void test_wrapping_transfer(void **state)
+{
+	struct pvi_iommu_config c;
+
+	tear_down(state);
+	host_init(&host);
+	c = host_config(&host);
+	c.input_last = UINT64_MAX;
+	iommu = host_iommu(&c);
+	ep = host_endpoint(iommu, EP);
+	drv = (struct driver){.h = &host, .v = host_viommu(&host, iommu)};
+	assert_true(drv_start(&drv, DRV_F_COMMON));
+	assert_fault(pvi_dma_write(ep, UINT64_MAX, buf, 2), PVI_FAULT_DOMAIN, true, UINT64_MAX);
+	assert_int_equal(drv_attach(&drv, 1, EP, 0), PVI_S_OK);
+	map(UINT64_MAX - 0xfff, UINT64_MAX, DRV_DATA, PVI_WRITE);
+	map(0, 0xfff, DRV_DATA + 0x1000, PVI_WRITE);
+	buf[0] = 'x';
+	assert_fault(pvi_dma_write(ep, UINT64_MAX, buf, 2), PVI_FAULT_MAPPING, true, UINT64_MAX);
+	assert_int_equal(*host_at(&host, DRV_DATA + 0xfff), 0);
+	assert_int_equal(pvi_dma_write(ep, UINT64_MAX, buf, 1), 0);
+	pvi_endpoint_set_dma(ep, false);
+	assert_fault(pvi_dma_write(ep, UINT64_MAX, buf, 2), PVI_FAULT_BLOCKED, true, UINT64_MAX);
+}
+
 static void test_mapping_over_two_slots(void **state)
 {
 	map(0x5000, 0x6fff, HOST_SLOT_SIZE - PAGE, PVI_READ | PVI_WRITE);
@@ -325,6 +350,7 @@ int main(void)
 		T(test_buffer_over_adjacent_mappings),
 		T(test_permissions_are_enforced),
 		T(test_all_or_nothing),
+		T(test_wrapping_transfer),
 		T(test_mapping_over_two_slots),
 		T(test_detached_is_blocked),
 		T(test_switch),
