@@ -24,10 +24,12 @@ files()
 licence_of()
 {
 	case $1 in
-	core/meson.build) echo 'BSD-2-Clause' ;;
+	*/meson.build) echo 'BSD-2-Clause' ;;
 	core/*) echo 'GPL-2.0-only OR BSD-2-Clause' ;;
 	tests/attack/attack_regs.h) echo 'GPL-2.0-only OR BSD-2-Clause' ;;
-	guest/* | tests/guest/*) echo 'GPL-2.0-only' ;;
+	guest/*) echo 'GPL-2.0-only' ;;
+	# Modules and programs side by side.
+	tests/guest/*) echo '(GPL-2.0-only|BSD-2-Clause)' ;;
 	*) echo 'BSD-2-Clause' ;;
 	esac
 }

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+from .programs import libraries
 from .paths import (BUILD, CACHE, KERNELS, TOP, TestbedError, kernel_dir, locked, read_text,
                     say, stamp_of, write_text)
 
@@ -176,3 +177,47 @@ def make_image(tree, image):
     if done.returncode:
         raise TestbedError(f'mke2fs: {done.stdout}')
     os.rename(fresh, image)
+
+
+QEMU_IMAGE = os.path.join(CACHE, 'qemu.img')
+# What the machines q35 and microvm read when they start a kernel.
+FIRMWARE = ('bios-256k.bin', 'bios-microvm.bin', 'kvmvapic.bin', 'linuxboot_dma.bin', 'pvh.bin',
+            'qboot.rom')
+FIRMWARE_DIRS = ('/usr/share/qemu', '/usr/share/seabios', '/usr/lib/ipxe/qemu')
+QEMU_WRAPPER = """#!/bin/sh
+here=/run/qemu
+exec $here/lib/LOADER --library-path $here/lib $here/libexec/qemu-system-x86_64 \\
+\t-L $here/share "$@"
+"""
+
+
+def make_qemu():
+    """An image with this machine's QEMU, its libraries and firmware, for /run/qemu in L1."""
+    binary = shutil.which('qemu-system-x86_64')
+    if not binary:
+        raise TestbedError('no qemu-system-x86_64: run scripts/deps.sh testbed')
+    stamp = stamp_of([binary, __file__])
+    with locked('qemu'):
+        if read_text(QEMU_IMAGE + '.stamp') == stamp and os.path.exists(QEMU_IMAGE):
+            return QEMU_IMAGE
+        tree = os.path.join(CACHE, 'qemu.new')
+        shutil.rmtree(tree, ignore_errors=True)
+        for folder in ('bin', 'lib', 'libexec', 'share'):
+            os.makedirs(os.path.join(tree, folder))
+        shutil.copy(binary, os.path.join(tree, 'libexec'))
+        libs = libraries(binary)
+        for lib in libs:
+            shutil.copy(lib, os.path.join(tree, 'lib'))
+        for name in FIRMWARE:
+            for folder in FIRMWARE_DIRS:
+                if os.path.exists(os.path.join(folder, name)):
+                    shutil.copy(os.path.join(folder, name), os.path.join(tree, 'share'))
+                    break
+        loader = next(os.path.basename(p) for p in libs if 'ld-linux' in p)
+        wrapper = os.path.join(tree, 'bin', 'qemu-system-x86_64')
+        write_text(wrapper, QEMU_WRAPPER.replace('LOADER', loader))
+        os.chmod(wrapper, 0o755)
+        make_image(tree, QEMU_IMAGE)
+        shutil.rmtree(tree)
+        write_text(QEMU_IMAGE + '.stamp', stamp)
+        return QEMU_IMAGE
