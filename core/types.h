@@ -31,12 +31,12 @@
 #endif
 
 #define PVI_PAGE_SHIFT 12
-#define PVI_PAGE_SIZE ((uint64_t)1 << PVI_PAGE_SHIFT)
-#define PVI_PAGE_MASK (PVI_PAGE_SIZE - 1)
+#define PVI_PAGE_SIZE  ((uint64_t)1 << PVI_PAGE_SHIFT)
+#define PVI_PAGE_MASK  (PVI_PAGE_SIZE - 1)
 
 /* Rights of a mapping or of an access; the values of the wire's MAP flags. */
-#define PVI_READ 1u
+#define PVI_READ  1u
 #define PVI_WRITE 2u
-#define PVI_MMIO 4u
+#define PVI_MMIO  4u
 
 #endif

@@ -30,10 +30,10 @@ enum vfu_command {
 };
 
 #define VFU_F_TYPE_MASK 0xfu
-#define VFU_F_COMMAND 0x0u
-#define VFU_F_REPLY 0x1u
-#define VFU_F_NO_REPLY 0x10u
-#define VFU_F_ERROR 0x20u
+#define VFU_F_COMMAND	0x0u
+#define VFU_F_REPLY	0x1u
+#define VFU_F_NO_REPLY	0x10u
+#define VFU_F_ERROR	0x20u
 
 struct vfu_header {
 	uint16_t id;
@@ -50,11 +50,11 @@ struct vfu_version {
 };
 
 /* Data bytes in one DMA or region message, and the whole message. */
-#define VFU_MAX_DATA (1u << 20)
-#define VFU_MAX_MSG (VFU_MAX_DATA + 4096u)
-#define VFU_MAX_FDS 64
+#define VFU_MAX_DATA	(1u << 20)
+#define VFU_MAX_MSG	(VFU_MAX_DATA + 4096u)
+#define VFU_MAX_FDS	64
 
-#define VFU_DMA_F_READ 1u
+#define VFU_DMA_F_READ	1u
 #define VFU_DMA_F_WRITE 2u
 
 struct vfu_dma_map {
@@ -93,7 +93,7 @@ struct vfu_io_fds {
 	uint32_t count;
 };
 
-#define VFU_IO_FD_TYPE_IOEVENTFD 0
+#define VFU_IO_FD_TYPE_IOEVENTFD  0
 #define VFU_IOEVENTFD_F_DATAMATCH 1u
 
 struct vfu_io_fd {
@@ -113,7 +113,7 @@ struct vfu_io_fd {
  */
 #define VFU_DEVICE_INFO_SIZE 16u
 #define VFU_REGION_INFO_SIZE 32u
-#define VFU_IRQ_INFO_SIZE 16u
+#define VFU_IRQ_INFO_SIZE    16u
 
 PVI_STATIC_ASSERT(sizeof(struct vfu_header) == 16, "header");
 PVI_STATIC_ASSERT(sizeof(struct vfu_dma_map) == 32, "DMA_MAP");

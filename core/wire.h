@@ -12,18 +12,18 @@
 #define PVI_VIRTIO_ID_IOMMU 23
 
 /* Feature bits (5.13.3). Bit 3, BYPASS, is superseded and never offered. */
-#define PVI_F_INPUT_RANGE 0
-#define PVI_F_DOMAIN_RANGE 1
-#define PVI_F_MAP_UNMAP 2
-#define PVI_F_BYPASS 3
-#define PVI_F_PROBE 4
-#define PVI_F_MMIO 5
+#define PVI_F_INPUT_RANGE   0
+#define PVI_F_DOMAIN_RANGE  1
+#define PVI_F_MAP_UNMAP	    2
+#define PVI_F_BYPASS	    3
+#define PVI_F_PROBE	    4
+#define PVI_F_MMIO	    5
 #define PVI_F_BYPASS_CONFIG 6
 
 /* Queues (5.13.2). */
 #define PVI_VQ_REQUEST 0
-#define PVI_VQ_EVENT 1
-#define PVI_NR_VQS 2
+#define PVI_VQ_EVENT   1
+#define PVI_NR_VQS     2
 
 /* Request types and status (5.13.6). */
 enum pvi_req_type {
@@ -46,22 +46,22 @@ enum pvi_status {
 	PVI_S_NOMEM = 8,
 };
 
-#define PVI_ATTACH_F_BYPASS 1u
-#define PVI_MAP_F_READ 1u
-#define PVI_MAP_F_WRITE 2u
-#define PVI_MAP_F_MMIO 4u
+#define PVI_ATTACH_F_BYPASS   1u
+#define PVI_MAP_F_READ	      1u
+#define PVI_MAP_F_WRITE	      2u
+#define PVI_MAP_F_MMIO	      4u
 
-#define PVI_PROBE_T_MASK 0xfffu
-#define PVI_PROBE_T_RESV_MEM 1u
+#define PVI_PROBE_T_MASK      0xfffu
+#define PVI_PROBE_T_RESV_MEM  1u
 #define PVI_RESV_MEM_RESERVED 0
-#define PVI_RESV_MEM_MSI 1
+#define PVI_RESV_MEM_MSI      1
 
-#define PVI_FAULT_R_UNKNOWN 0
-#define PVI_FAULT_R_DOMAIN 1
-#define PVI_FAULT_R_MAPPING 2
-#define PVI_FAULT_F_READ 1u
-#define PVI_FAULT_F_WRITE 2u
-#define PVI_FAULT_F_ADDRESS (1u << 8)
+#define PVI_FAULT_R_UNKNOWN   0
+#define PVI_FAULT_R_DOMAIN    1
+#define PVI_FAULT_R_MAPPING   2
+#define PVI_FAULT_F_READ      1u
+#define PVI_FAULT_F_WRITE     2u
+#define PVI_FAULT_F_ADDRESS   (1u << 8)
 
 struct pvi_wire_head {
 	uint8_t type;

@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define IRQ_SERIAL 4
-#define IRQ_SCI 9
+#define IRQ_SERIAL	  4
+#define IRQ_SCI		  9
 #define IRQ_FIRST_MSI_GSI 24
-#define IRQ_MAX_GSI 1024
+#define IRQ_MAX_GSI	  1024
 
 struct irq_msi {
 	uint64_t address;

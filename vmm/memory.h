@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 /* The guest-physical map. RAM below the hole ends at most at HOLE_BASE. */
-#define GPA_HOLE_BASE 0xc0000000ull
+#define GPA_HOLE_BASE	0xc0000000ull
 #define GPA_MMIO32_BASE 0xc0000000ull
 #define GPA_MMIO32_SIZE 0x20000000ull
-#define GPA_ECAM_BASE 0xe0000000ull
-#define GPA_ECAM_SIZE 0x100000ull /* one bus: Linux scans no further */
-#define GPA_HIGH_RAM 0x100000000ull
+#define GPA_ECAM_BASE	0xe0000000ull
+#define GPA_ECAM_SIZE	0x100000ull /* one bus: Linux scans no further */
+#define GPA_HIGH_RAM	0x100000000ull
 
 struct memory_slot {
 	uint64_t gpa;

@@ -9,20 +9,20 @@
 #include "core/wire.h"
 #include "vmm/viommu_fn.h"
 
-#define VENDOR	  0x1af4
-#define DEVICE	  (0x1040 + PVI_VIRTIO_ID_IOMMU)
-#define SUBSYSTEM 0x1100
-#define CLASS	  0x080600u /* system peripheral, IOMMU */
-#define REVISION  1
+#define VENDOR	      0x1af4
+#define DEVICE	      (0x1040 + PVI_VIRTIO_ID_IOMMU)
+#define SUBSYSTEM     0x1100
+#define CLASS	      0x080600u /* system peripheral, IOMMU */
+#define REVISION      1
 
-#define REG_BAR	 0
-#define MSIX_BAR 1
+#define REG_BAR	      0
+#define MSIX_BAR      1
 
 #define MSIX_BAR_SIZE 0x1000u
 #define MSIX_PBA_OFF  0x800u
 
-#define MSIX_CAP   PCI_CFG_CAPS
-#define VIRTIO_CAP (MSIX_CAP + 16)
+#define MSIX_CAP      PCI_CFG_CAPS
+#define VIRTIO_CAP    (MSIX_CAP + 16)
 
 struct viommu_fn {
 	struct pci_fn fn;
