@@ -26,17 +26,24 @@ static struct pci_fn *find_fn(struct pci_bus *pci, unsigned int bus, unsigned in
 
 static void config_access(struct pci_fn *fn, uint32_t off, void *buf, uint32_t len, bool write)
 {
+	bool window;
+
 	if (!fn || off >= PCI_CFG_SIZE || len > PCI_CFG_SIZE - off) {
 		if (!write)
 			memset(buf, 0xff, len);
 		return;
 	}
+	window = pci_window_touched(fn, off, len);
+	if (window && !write)
+		pci_window_access(fn, false);
 	pthread_mutex_lock(&fn->lock);
 	if (write)
 		pci_config_write(fn, off, buf, len);
 	else
 		pci_config_read(fn, off, buf, len);
 	pthread_mutex_unlock(&fn->lock);
+	if (window && write)
+		pci_window_access(fn, true);
 }
 
 static void ecam_access(struct pci_bus *pci, uint64_t off, uint8_t *buf, uint32_t len, bool write)

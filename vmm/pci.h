@@ -46,8 +46,6 @@ struct pci_fn_ops {
 			 uint32_t len);
 	void (*bar_write)(struct pci_fn *fn, unsigned int bar, uint64_t off, const void *buf,
 			  uint32_t len);
-	/* Writes to vendor capabilities that the function marked writable; may be NULL. */
-	void (*cfg_write)(struct pci_fn *fn, uint32_t off, const void *buf, uint32_t len);
 	/* The command register's bus master bit changed; may be NULL. */
 	void (*bus_master)(struct pci_fn *fn, bool on);
 	/* BAR @bar now decodes at @gpa (0: not at all): move doorbells; may be NULL. */
@@ -100,6 +98,7 @@ struct pci_fn {
 	uint8_t wmask[PCI_CFG_SIZE]; /* bits that the guest may write */
 	struct pci_bar bar[PCI_MAX_BARS];
 	struct pci_msix msix;
+	uint8_t window; /* virtio's PCI access capability (pci_fn_window()), 0: none */
 
 	/* below: the bus's */
 	struct pci_bus *bus;
@@ -135,6 +134,12 @@ void pci_fn_ids(struct pci_fn *fn, uint16_t vendor, uint16_t device, uint32_t cl
 
 /* Puts an MSI-X capability at @cap with its table and PBA; @next continues the list. */
 void pci_fn_msix(struct pci_fn *fn, uint8_t cap, uint8_t next, const struct pci_msix *msix);
+
+/*
+ * The virtio PCI access capability at @cap (VIRTIO 1.3, 4.1.4.9): through its
+ * last four bytes the guest reaches the BARs, by way of the bus alone.
+ */
+void pci_fn_window(struct pci_fn *fn, uint8_t cap);
 
 /*
  * @slot: 1 to 31; -EBUSY when taken, -EINVAL when its description is wrong. Before

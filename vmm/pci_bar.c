@@ -98,30 +98,38 @@ static void refused(struct pci_fn *fn, unsigned int i, uint64_t gpa)
 			 fn->name, i, (unsigned long long)gpa);
 }
 
-static void bar_read(void *ctx, uint64_t off, void *buf, uint32_t len)
+void pci_bar_access(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf, uint32_t len,
+		    bool write)
 {
-	struct pci_bar_ref *ref = ctx;
-	struct pci_fn *fn = ref->fn;
-	uint64_t size = fn->bar[ref->bar].size;
+	uint64_t size = fn->bar[bar].size;
 
 	if (off >= size || len > size - off) {
-		memset(buf, 0xff, len);
-		return;
+		if (!write)
+			memset(buf, 0xff, len);
+	} else if (write) {
+		if (!pci_msix_write(fn, bar, off, buf, len))
+			fn->ops->bar_write(fn, bar, off, buf, len);
+	} else if (!pci_msix_read(fn, bar, off, buf, len)) {
+		fn->ops->bar_read(fn, bar, off, buf, len);
 	}
-	if (!pci_msix_read(fn, ref->bar, off, buf, len))
-		fn->ops->bar_read(fn, ref->bar, off, buf, len);
+}
+
+static void bar_read(void *ctx, uint64_t off, void *buf, uint32_t len)
+{
+	const struct pci_bar_ref *ref = ctx;
+
+	pci_bar_access(ref->fn, ref->bar, off, buf, len, false);
 }
 
 static void bar_write(void *ctx, uint64_t off, const void *buf, uint32_t len)
 {
-	struct pci_bar_ref *ref = ctx;
-	struct pci_fn *fn = ref->fn;
-	uint64_t size = fn->bar[ref->bar].size;
+	const struct pci_bar_ref *ref = ctx;
+	uint8_t copy[8];
 
-	if (off >= size || len > size - off)
+	if (len > sizeof(copy))
 		return;
-	if (!pci_msix_write(fn, ref->bar, off, buf, len))
-		fn->ops->bar_write(fn, ref->bar, off, buf, len);
+	memcpy(copy, buf, len);
+	pci_bar_access(ref->fn, ref->bar, off, copy, len, true);
 }
 
 static const struct bus_ops bar_ops = {.read = bar_read, .write = bar_write};

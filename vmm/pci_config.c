@@ -28,14 +28,6 @@ static bool touches(uint32_t off, uint32_t len, uint32_t first, uint32_t end)
 	return off < end && first < off + len;
 }
 
-static bool writable(const struct pci_fn *fn, uint32_t off, uint32_t len)
-{
-	for (uint32_t i = 0; i < len; i++)
-		if (fn->wmask[off + i])
-			return true;
-	return false;
-}
-
 static bool bus_master(const struct pci_fn *fn)
 {
 	return fn->cfg[PCI_COMMAND] & PCI_COMMAND_MASTER;
@@ -53,8 +45,6 @@ static void act(struct pci_fn *fn, uint32_t off, uint32_t len, bool was_master)
 		pci_bar_update(fn);
 	if (msix && touches(off, len, msix, msix + PCI_CAP_MSIX_SIZEOF))
 		pci_msix_control(fn);
-	else if (off >= PCI_CFG_CAPS && fn->ops->cfg_write && writable(fn, off, len))
-		fn->ops->cfg_write(fn, off, fn->cfg + off, len);
 }
 
 void pci_config_write(struct pci_fn *fn, uint32_t off, const void *buf, uint32_t len)

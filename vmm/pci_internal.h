@@ -28,4 +28,15 @@ bool pci_msix_read(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf,
 bool pci_msix_write(struct pci_fn *fn, unsigned int bar, uint64_t off, const void *buf,
 		    uint32_t len);
 
+/* pci_bar.c: an access to BAR @bar by whatever way; beyond its end nobody answers. No lock held. */
+void pci_bar_access(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf, uint32_t len,
+		    bool write);
+
+/*
+ * pci_window.c: does the config access reach the access capability's data? Before
+ * such a read and after such a write, the BAR is accessed; no lock held.
+ */
+bool pci_window_touched(const struct pci_fn *fn, uint32_t off, uint32_t len);
+void pci_window_access(struct pci_fn *fn, bool write);
+
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <linux/virtio_pci.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #define VIRTIO_VENDOR	    0x1af4
 #define VIRTIO_IOMMU_DEVICE (0x1040 + PVI_VIRTIO_ID_IOMMU)
+#define WINDOW_CAP_SIZE	    (sizeof(struct virtio_pci_cap) + 4)
 
 /* One per 4 bytes of the space for capabilities: a longer list is a loop. */
 #define MAX_CAPS ((PCI_CFG_LEGACY - PCI_CFG_CAPS) / 4)
@@ -141,6 +143,10 @@ static int build_vendor(const struct vfu_desc *desc, struct pci_fn *fn, uint8_t 
 		return err;
 	memcpy(fn->cfg + at, desc->cfg + at, len);
 	fn->cfg[at + PCI_CAP_LIST_NEXT] = 0;
+	/* A way to the BARs through config space, which the bus serves. */
+	if (pvi_get16(desc->cfg + PCI_VENDOR_ID) == VIRTIO_VENDOR && len == WINDOW_CAP_SIZE &&
+	    fn->cfg[at + VIRTIO_PCI_CAP_CFG_TYPE] == VIRTIO_PCI_CAP_PCI_CFG)
+		pci_fn_window(fn, at);
 	return 0;
 }
 

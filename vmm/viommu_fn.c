@@ -6,6 +6,7 @@
 
 #include <pviommu/viommu.h>
 
+#include "core/virtio_pci.h"
 #include "core/wire.h"
 #include "vmm/viommu_fn.h"
 
@@ -83,6 +84,7 @@ static void describe(struct viommu_fn *v)
 	fn->cfg[PCI_CAPABILITY_LIST] = MSIX_CAP;
 	pci_fn_msix(fn, MSIX_CAP, VIRTIO_CAP, &msix);
 	pvi_viommu_caps(v->viommu, REG_BAR, VIRTIO_CAP, 0, fn->cfg + VIRTIO_CAP);
+	pci_fn_window(fn, VIRTIO_CAP + PVI_VP_ACCESS_CAP);
 }
 
 int viommu_fn_new(struct pci_bus *pci, struct pvi_iommu *iommu, struct viommu_fn **ret_fn)

@@ -2,6 +2,7 @@
 /* The root bus, config space and BARs, as a guest sees them. */
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <linux/virtio_pci.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #define BAR4_SIZE  0x20u
 #define MMIO64	   0x800000000ull
 #define VENDOR_CAP 0x50
+#define WINDOW_CAP 0x60
 
 struct machine {
 	struct bus bus;
@@ -24,10 +26,9 @@ struct machine {
 	struct pci_bus pci;
 	struct pci_fn fn;
 	struct pci_fn other;
-	unsigned int reads, writes, masters, resets, quiesces, cfg_writes;
+	unsigned int reads, writes, masters, resets, quiesces;
 	uint64_t off, moved[PCI_MAX_BARS];
 	unsigned int bar, moves;
-	uint32_t cfg_off;
 	bool master;
 };
 
@@ -67,14 +68,6 @@ static void fn_moved(struct pci_fn *fn, unsigned int bar, uint64_t gpa)
 	m->moved[bar] = gpa;
 }
 
-static void fn_cfg_write(struct pci_fn *fn, uint32_t off, const void *buf, uint32_t len)
-{
-	struct machine *m = fn->ctx;
-
-	m->cfg_writes++;
-	m->cfg_off = off;
-}
-
 static void fn_quiesce(struct pci_fn *fn)
 {
 	((struct machine *)fn->ctx)->quiesces++;
@@ -90,7 +83,6 @@ static const struct pci_fn_ops ops = {
 	.bar_write = fn_write,
 	.bus_master = fn_master,
 	.bar_moved = fn_moved,
-	.cfg_write = fn_cfg_write,
 	.quiesce = fn_quiesce,
 	.reset = fn_reset,
 };
@@ -109,6 +101,11 @@ static void fill(struct pci_fn *fn, const char *name, struct machine *m)
 	fn->cfg[VENDOR_CAP] = PCI_CAP_ID_VNDR;
 	fn->cfg[VENDOR_CAP + 2] = 8;
 	fn->wmask[VENDOR_CAP + 4] = 0xf0;
+	fn->cfg[VENDOR_CAP + 1] = WINDOW_CAP;
+	fn->cfg[WINDOW_CAP] = PCI_CAP_ID_VNDR;
+	fn->cfg[WINDOW_CAP + 2] = sizeof(struct virtio_pci_cap) + 4;
+	fn->cfg[WINDOW_CAP + 3] = VIRTIO_PCI_CAP_PCI_CFG;
+	pci_fn_window(fn, WINDOW_CAP);
 }
 
 static int setup(void **state)
@@ -371,14 +368,49 @@ static void capability_writes(void **state)
 	struct machine *m = *state;
 
 	guest_cfg_write(&m->bus, SLOT, VENDOR_CAP, UINT32_MAX, 4);
-	assert_int_equal(m->cfg_writes, 0);
-	assert_int_equal(guest_cfg_read(&m->bus, SLOT, VENDOR_CAP, 4), 0x00080009);
+	assert_int_equal(guest_cfg_read(&m->bus, SLOT, VENDOR_CAP, 4), 0x00086009);
 	guest_cfg_write(&m->bus, SLOT, VENDOR_CAP + 4, UINT32_MAX, 4);
-	assert_int_equal(m->cfg_writes, 1);
-	assert_int_equal(m->cfg_off, VENDOR_CAP + 4);
 	assert_int_equal(guest_cfg_read(&m->bus, SLOT, VENDOR_CAP + 4, 4), 0xf0);
 	guest_cfg_write(&m->bus, SLOT, 0x100, UINT32_MAX, 4);
 	assert_int_equal(guest_cfg_read(&m->bus, SLOT, 0x100, 4), 0);
+}
+
+static void select_window(struct machine *m, uint8_t bar, uint32_t off, uint32_t len)
+{
+	guest_cfg_write(&m->bus, SLOT, WINDOW_CAP + VIRTIO_PCI_CAP_BAR, bar, 1);
+	guest_cfg_write(&m->bus, SLOT, WINDOW_CAP + VIRTIO_PCI_CAP_OFFSET, off, 4);
+	guest_cfg_write(&m->bus, SLOT, WINDOW_CAP + VIRTIO_PCI_CAP_LENGTH, len, 4);
+}
+
+static void window(void **state)
+{
+	static const struct {
+		uint32_t bar, off, len;
+	} bad[] = {{6, 0, 4}, {255, 0, 4}, {1, 0, 4},	      {0, 0, 3},	 {0, 0, 8},
+		   {0, 0, 0}, {0, 2, 4},   {0, BAR0_SIZE, 4}, {0, UINT32_MAX, 1}};
+	const uint32_t data = WINDOW_CAP + sizeof(struct virtio_pci_cap);
+	struct machine *m = *state;
+
+	/* Whether the BAR decodes is no matter. */
+	select_window(m, 0, 0x102, 2);
+	assert_int_equal(m->reads + m->writes, 0);
+	assert_int_equal(guest_cfg_read(&m->bus, SLOT, data, 4), 0x5a5a);
+	assert_int_equal(m->reads, 1);
+	assert_int_equal(m->off, 0x102);
+	select_window(m, 2, 0x20, 4);
+	guest_cfg_write(&m->bus, SLOT, data, 0x12345678, 4);
+	assert_int_equal(m->writes, 1);
+	assert_int_equal(m->bar, 2);
+	assert_int_equal(m->off, 0x20);
+	assert_int_equal(guest_cfg_read(&m->bus, SLOT, WINDOW_CAP, 4), 0x05140009);
+	assert_int_equal(m->reads, 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		select_window(m, (uint8_t)bad[i].bar, bad[i].off, bad[i].len);
+		guest_cfg_read(&m->bus, SLOT, data, 4);
+		guest_cfg_write(&m->bus, SLOT, data, 1, 4);
+	}
+	assert_int_equal(m->reads, 1);
+	assert_int_equal(m->writes, 1);
 }
 
 static void adding(void **state)
@@ -435,9 +467,10 @@ static void resetting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(header),  T(nobody_there),	  T(ports),  T(command_bits),
-		T(sizing),  T(decoding),	  T(moving), T(absurd_places),
-		T(overlap), T(capability_writes), T(adding), T(resetting),
+		T(header),    T(nobody_there),	    T(ports),  T(command_bits),
+		T(sizing),    T(decoding),	    T(moving), T(absurd_places),
+		T(overlap),   T(capability_writes), T(window), T(adding),
+		T(resetting),
 	};
 
 	return cmocka_run_group_tests_name("pci", tests, NULL, NULL);
