@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 kernel=build/kernels/6.1
 module=build/modules/6.1/pviommu.ko
-odrw=${ODRW:-build/static/tests/guest/odrw}
+odrw=build/static/tests/guest/odrw
 for f in $kernel/vmlinux $module $odrw; do
 	[ -e "$f" ] || { echo "module.sh: no $f: run 'make testbed' first" >&2; exit 2; }
 done
@@ -43,9 +43,9 @@ boot()
 		exit 1
 	}
 	tr -d '\r' <"$tmp/console" >"$tmp/log"
-	grep -E '^(OK|FAIL|PASS|STAT|DMESG|odrw)' "$tmp/log"
-	if grep -q '^FAIL' "$tmp/log" || ! grep -q '^DONE$' "$tmp/log"; then
-		grep -E '^FAIL' "$tmp/log" >&2 || tail -40 "$tmp/console" >&2
+	grep -E '^(ok|not ok|PASS|STAT|DMESG) ' "$tmp/log"
+	if grep -q '^not ok' "$tmp/log" || ! grep -q '^DONE$' "$tmp/log"; then
+		grep -q '^not ok' "$tmp/log" || tail -40 "$tmp/console" >&2
 		exit 1
 	fi
 	compare maps "$(grep -c '^virtio_iommu_map ' "$tmp/trace")"
@@ -65,10 +65,10 @@ compare() # COUNTER TRACED
 	sum=$(sed -n "s/^STAT unbound.* $1=\([0-9]*\).*/\1/p" "$tmp/log" |
 		awk '{ s += $1 } END { print s + 0 }')
 	if [ "$sum" != "$2" ] || [ "$sum" = 0 ]; then
-		echo "FAIL $1: the module counted $sum, QEMU $2" >&2
+		echo "not ok - $1: the module counted $sum, QEMU $2" >&2
 		exit 1
 	fi
-	echo "OK $1: $sum, as QEMU traced"
+	echo "ok - $1: $sum, as QEMU traced"
 }
 
 boot "loaded before the drivers" ""

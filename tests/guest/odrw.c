@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * odrw DEV SIZE COUNT read|write|mix SEED [FOLDER]
  *
