@@ -7,6 +7,7 @@
 
 const char *log_name = "pviommu-device";
 bool log_verbose;
+int log_fd = STDERR_FILENO;
 
 void log_line(const char *fmt, ...)
 {
@@ -27,6 +28,6 @@ void log_line(const char *fmt, ...)
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+	if (write(log_fd, line, (size_t)n) < 0)
 		return; /* nowhere to say so */
 }

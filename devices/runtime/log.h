@@ -7,6 +7,7 @@
 
 extern const char *log_name; /* set by main: the program, or --name */
 extern bool log_verbose;
+extern int log_fd; /* stderr; -1: say nothing */
 
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
