@@ -15,6 +15,7 @@
 #include "vmm/dma_path.h"
 #include "vmm/vfu_probe.h"
 #include "vmm/vfu_region.h"
+#include "vmm/vfu_remains.h"
 #include "vmm/vm.h"
 
 struct vfu_device {
@@ -35,12 +36,8 @@ struct vfu_device {
 	struct vfu_doorbells bells;
 	bool running; /* start-up is over: failures are news */
 	bool failed, quiesced, master;
-	struct {
-		unsigned int bar;
-		uint64_t off;
-		uint32_t len; /* 0: none */
-	} zeroed;	      /* the register of a failed device that the guest cleared last */
-	char reason[160];     /* of the failure */
+	char reason[160];		      /* of the failure */
+	struct vfu_remains remains;	      /* what shows once it has failed */
 	struct pvi_endpoint_stats at_quiesce; /* counters when last quiesced */
 };
 
@@ -105,40 +102,18 @@ static bool access_valid(uint32_t len)
 	return len == 1 || len == 2 || len == 4 || len == 8;
 }
 
-/*
- * Registers of a failed device read as ones, except the one that was cleared
- * last: virtio drivers reset a device by clearing its status, and then wait until
- * it reads as zero, for ever. A guest could not shut down.
- */
-static void note_zeroed(struct vfu_device *dev, unsigned int bar, uint64_t off, const void *buf,
-			uint32_t len)
-{
-	static const uint8_t zeroes[8];
-
-	pthread_mutex_lock(&dev->lock);
-	dev->zeroed.bar = bar;
-	dev->zeroed.off = off;
-	dev->zeroed.len = memcmp(buf, zeroes, len) ? 0 : len;
-	pthread_mutex_unlock(&dev->lock);
-}
-
-static bool was_zeroed(struct vfu_device *dev, unsigned int bar, uint64_t off, uint32_t len)
-{
-	bool same;
-
-	pthread_mutex_lock(&dev->lock);
-	same = dev->zeroed.bar == bar && dev->zeroed.off == off && dev->zeroed.len == len;
-	pthread_mutex_unlock(&dev->lock);
-	return same;
-}
-
 static void dev_bar_read(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf, uint32_t len)
 {
 	struct vfu_device *dev = to_dev(fn);
 
 	dev->region_reads++;
-	if (!access_valid(len) || vfu_region_read(dev->conn, bar, off, buf, len))
-		memset(buf, was_zeroed(dev, bar, off, len) ? 0 : 0xff, len);
+	if (access_valid(len) && !vfu_region_read(dev->conn, bar, off, buf, len))
+		return;
+	memset(buf, 0xff, len);
+	pthread_mutex_lock(&dev->lock);
+	if (dev->failed)
+		vfu_remains_read(&dev->remains, bar, off, buf, len);
+	pthread_mutex_unlock(&dev->lock);
 }
 
 static void dev_bar_write(struct pci_fn *fn, unsigned int bar, uint64_t off, const void *buf,
@@ -147,8 +122,12 @@ static void dev_bar_write(struct pci_fn *fn, unsigned int bar, uint64_t off, con
 	struct vfu_device *dev = to_dev(fn);
 
 	dev->region_writes++;
-	if (access_valid(len) && vfu_region_write(dev->conn, bar, off, buf, len))
-		note_zeroed(dev, bar, off, buf, len);
+	if (access_valid(len) && !vfu_region_write(dev->conn, bar, off, buf, len))
+		return;
+	pthread_mutex_lock(&dev->lock);
+	if (dev->failed)
+		vfu_remains_write(&dev->remains, bar, off, buf, len);
+	pthread_mutex_unlock(&dev->lock);
 }
 
 /* The device may want to know; what counts is that its DMA is off. */
@@ -262,6 +241,7 @@ static int negotiate(struct vfu_device *dev, struct vm *vm, struct vfu_why *why)
 		return err;
 	}
 	pthread_mutex_lock(&dev->lock);
+	vfu_remains_init(&dev->remains, dev->fn.cfg);
 	dev->irqs = irqs;
 	pthread_mutex_unlock(&dev->lock);
 	err = vfu_probe_doorbells(dev->conn, &dev->fn, &dev->bells, why);
