@@ -19,7 +19,7 @@
 /* No kernel is this big; a file that says so is not one. */
 #define MAX_UNPACKED (1ull << 30)
 /* What a stock kernel needs beside its image and its initrd to reach init. */
-#define WORKING_MEMORY (32 * MIB)
+#define WORKING_MEMORY (10 * MIB)
 /* Where old kernels want the initrd to end (initrd_addr_max). */
 #define INITRD_LIMIT 0x80000000ull
 

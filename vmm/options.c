@@ -28,6 +28,7 @@ enum {
 	OPT_GRACE,
 	OPT_QUIRKS,
 	OPT_HELP,
+	OPT_VERBOSE,
 };
 
 static const struct option long_options[] = {
@@ -42,7 +43,7 @@ static const struct option long_options[] = {
 	{"stats", required_argument, NULL, OPT_STATS},
 	{"grace", required_argument, NULL, OPT_GRACE},
 	{"testbed-quirks", no_argument, NULL, OPT_QUIRKS},
-	{"verbose", no_argument, NULL, 'v'},
+	{"verbose", no_argument, NULL, OPT_VERBOSE},
 	{"help", no_argument, NULL, OPT_HELP},
 	{},
 };
@@ -244,6 +245,7 @@ static int parse_one(struct options *opts, int opt, const char *text)
 	case OPT_QUIRKS:
 		opts->testbed_quirks = true;
 		return 0;
+	case OPT_VERBOSE:
 	case 'v':
 		opts->verbose = true;
 		return 0;

@@ -45,6 +45,15 @@ static void on_timeout(void *ctx)
 	vm_end(sig->vm, VM_END_KILLED);
 }
 
+/* What nohup, or the shell of a background job, had us ignore stays ignored. */
+static void add_unless_ignored(sigset_t *set, int signo)
+{
+	struct sigaction act;
+
+	if (!sigaction(signo, NULL, &act) && act.sa_handler != SIG_IGN)
+		sigaddset(set, signo);
+}
+
 int signals_init(struct signals *sig, struct vm *vm, struct pm *pm, struct stats *stats,
 		 unsigned int grace)
 {
@@ -54,8 +63,8 @@ int signals_init(struct signals *sig, struct vm *vm, struct pm *pm, struct stats
 	*sig = (struct signals){.vm = vm, .pm = pm, .stats = stats, .grace = grace};
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
+	add_unless_ignored(&set, SIGINT);
+	add_unless_ignored(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);

@@ -21,7 +21,7 @@ static int unpack_xz(const uint8_t *in, size_t in_len, uint8_t *out, size_t room
 	ret = lzma_stream_buffer_decode(&limit, 0, NULL, in, &in_pos, in_len, out, &out_pos, room);
 	if (ret == LZMA_MEM_ERROR)
 		return -ENOMEM;
-	if (ret != LZMA_OK)
+	if (ret != LZMA_OK) /* LZMA_MEMLIMIT_ERROR, too */
 		return -EINVAL;
 	*ret_len = out_pos;
 	return 0;

@@ -9,6 +9,8 @@
 #include "vmm/vmlinux.h"
 
 #define MAX_PHDRS 64
+/* Where kernels are linked to run, and programs are not. */
+#define KERNEL_HALF 0xffff800000000000ull
 
 bool vmlinux_magic(const void *buf, uint64_t size)
 {
@@ -83,7 +85,12 @@ static int check_phdrs(const struct vmlinux_source *src, const Elf64_Phdr *phdr,
 			return -EINVAL;
 		if (seg.last >= image->end)
 			image->end = seg.last + 1;
-		entered |= pvi_range_has(seg, image->entry);
+		if (!pvi_range_has(seg, image->entry))
+			continue;
+		entered = true;
+		*ret_why = "is a program, not a kernel; give a Linux bzImage or vmlinux";
+		if (phdr[i].p_vaddr < KERNEL_HALF)
+			return -EINVAL;
 	}
 	*ret_why = "has no entry point in its segments; give a Linux bzImage or vmlinux";
 	return entered ? 0 : -EINVAL;

@@ -32,6 +32,9 @@ void irq_done(struct irq *irq)
 
 void irq_line(struct irq *irq, unsigned int gsi, bool level)
 {
+	pthread_mutex_lock(&fake_irq.lock);
+	fake_irq.line[gsi] = level;
+	pthread_mutex_unlock(&fake_irq.lock);
 }
 
 int irq_signal_msi(struct irq *irq, const struct irq_msi *msi)

@@ -13,7 +13,8 @@
 
 struct fake_irq {
 	pthread_mutex_t lock;
-	unsigned int signals; /* irq_signal_msi() */
+	unsigned int signals;	      /* irq_signal_msi() */
+	bool line[IRQ_FIRST_MSI_GSI]; /* as irq_line() left them */
 	struct irq_msi last;
 	struct {
 		int fd; /* -1: none */
