@@ -173,14 +173,14 @@ console() {
 	finish
 	want_status 6
 
-	say "stdout that nobody reads"
+	say "stdout that nobody reads" # more than a pipe holds: 64 KiB
 	mkfifo stuck
 	sleep 1000 <stuck &
 	reader=$!
 	# shellcheck disable=SC2086
 	timeout 100 pviommu run --kernel "$PVI_KERNELS/6.1/vmlinux" --mem 192M $PVI_QUIRKS \
 		--initrd "$PVI_INITRD/boot-6.1.cpio" --stats stats.json \
-		--cmdline "console=ttyS0 loglevel=8 ignore_loglevel panic=-1" </dev/null >stuck 2>log
+		--cmdline "console=ttyS0 initcall_debug ignore_loglevel panic=-1" </dev/null >stuck 2>log
 	status=$?
 	kill $reader
 	want_status 0
