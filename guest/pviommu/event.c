@@ -71,7 +71,7 @@ void pvi_events_interrupt(struct virtqueue *vq)
 	virtqueue_kick(vq);
 }
 
-void pvi_events_start(struct pvi_viommu *v)
+bool pvi_events_fill(struct pvi_viommu *v)
 {
 	unsigned int i;
 
@@ -79,5 +79,5 @@ void pvi_events_start(struct pvi_viommu *v)
 		if (post(v, &v->events[i]))
 			break;
 	}
-	virtqueue_kick(v->event_vq);
+	return virtqueue_kick_prepare(v->event_vq);
 }

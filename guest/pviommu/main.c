@@ -105,6 +105,7 @@ static int init_queues(struct pvi_viommu *v)
 static int pvi_probe(struct virtio_device *vdev)
 {
 	struct pvi_viommu *v;
+	bool tell;
 	int r;
 
 	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1) ||
@@ -126,8 +127,10 @@ static int pvi_probe(struct virtio_device *vdev)
 		return r;
 	}
 	vdev->priv = v;
+	tell = pvi_events_fill(v);
 	virtio_device_ready(vdev);
-	pvi_events_start(v);
+	if (tell)
+		virtqueue_notify(v->event_vq);
 
 	mutex_lock(&pvi_lock);
 	list_add_tail(&v->node, &pvi_viommus);

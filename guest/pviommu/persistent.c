@@ -250,8 +250,9 @@ static bool unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents
 	int i;
 
 	for_each_sg (sgl, sg, nents, i) {
-		if (!drop(ep, sg_dma_address(sg)))
-			return false; /* one strategy made the whole list: the first one tells */
+		/* One strategy made the whole list: the first entry tells which. */
+		if (!drop(ep, sg_dma_address(sg)) && !i)
+			return false;
 	}
 	return true;
 }

@@ -96,7 +96,11 @@ struct pvi_viommu {
 extern struct mutex pvi_lock;
 extern struct list_head pvi_viommus;
 
-void pvi_events_start(struct pvi_viommu *v);
+/*
+ * Hands all event buffers out. Before the device is ready, for the queue belongs to the
+ * interrupt from then on. True: the device must be told, once it is ready.
+ */
+bool pvi_events_fill(struct pvi_viommu *v);
 void pvi_events_interrupt(struct virtqueue *vq);
 
 /* Is @pdev behind @v, by the VIOT? Then *@ret_id is its endpoint id. */
