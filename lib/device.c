@@ -100,7 +100,7 @@ static void write_event(struct pvi_viommu *v, const struct pvi_fault *fault)
 	pvi_put32(&w.endpoint, fault->endpoint);
 	pvi_put64(&w.address, fault->address);
 	/* A report that does not fit is not split (5.13.6.9). */
-	if (v->chain.in_len < sizeof(w) || pvi_vq_copy_in(vq, &v->chain, 0, &w, sizeof(w))) {
+	if (pvi_vq_copy_in(vq, &v->chain, 0, &w, sizeof(w))) {
 		pvi_count(&v->iommu->malformed, 1);
 		pvi_count(&v->iommu->faults_dropped, 1);
 		len = 0;

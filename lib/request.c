@@ -195,7 +195,7 @@ static enum pvi_status unmap(struct request *r)
 
 	if (!has(r, PVI_F_MAP_UNMAP))
 		return PVI_S_UNSUPP;
-	if (!all_zero(r->out + FIELD(unmap, reserved), 4) || !pvi_range_valid(virt))
+	if (!all_zero(r->out + FIELD(unmap, reserved), 4))
 		return PVI_S_INVAL;
 	d = pvi_domain_find(r->iommu, pvi_get32(r->out + FIELD(unmap, domain)));
 	if (!d)

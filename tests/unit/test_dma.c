@@ -291,8 +291,6 @@ static void check_drained(void *(*taker)(void *))
 	uint16_t used = drv_used_idx(&drv, PVI_VQ_REQUEST);
 	pthread_t d, t;
 
-	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
-	used++;
 	hold.inside = hold.go = false;
 	atomic_store(&answered, false);
 	assert_int_equal(pthread_create(&d, NULL, dma_thread, NULL), 0);
@@ -321,23 +319,43 @@ static void check_drained(void *(*taker)(void *))
 	assert_true(pvi_dma_write(ep, 0x5000, "y", 1) < 0);
 }
 
+static void *end_bypass_thread(void *arg)
+{
+	drv_write(&drv, PVI_VP_DEVICE + offsetof(struct pvi_wire_config, bypass), 0, 1);
+	atomic_store(&answered, true);
+	return NULL;
+}
+
+static void test_end_of_bypass_waits_for_transfers(void **state)
+{
+	tear_down(state);
+	start(true, &(struct pvi_endpoint_config){.dma_on = true});
+	assert_int_equal(drv_detach(&drv, 1, EP), PVI_S_OK);
+	drv_write(&drv, PVI_VP_DEVICE + offsetof(struct pvi_wire_config, bypass), 1, 1);
+	check_drained(end_bypass_thread);
+}
+
 static void test_unmap_waits_for_transfers(void **state)
 {
+	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
 	check_drained(unmap_thread);
 }
 
 static void test_detach_waits_for_transfers(void **state)
 {
+	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
 	check_drained(detach_thread);
 }
 
 static void test_reset_waits_for_transfers(void **state)
 {
+	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
 	check_drained(reset_thread);
 }
 
 static void test_switching_off_waits_for_transfers(void **state)
 {
+	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
 	check_drained(switch_thread);
 }
 
@@ -355,6 +373,7 @@ int main(void)
 		T(test_detached_is_blocked),
 		T(test_switch),
 		T(test_bypass_reaches_ram_only),
+		T(test_end_of_bypass_waits_for_transfers),
 		T(test_unmap_waits_for_transfers),
 		T(test_detach_waits_for_transfers),
 		T(test_reset_waits_for_transfers),

@@ -119,6 +119,12 @@ static void test_bypass_field(void **state)
 	restart(true, false);
 	assert_int_equal(drv_read(&drv, BYPASS, 1), 0);
 	assert_false(reads(DRV_DATA));
+	drv_write(&drv, BYPASS, 2, 1);
+	drv_write(&drv, BYPASS, 1, 2);
+	drv_write(&drv, BYPASS, 1, 4);
+	drv_write(&drv, BYPASS + 1, 1, 1);
+	assert_int_equal(drv_read(&drv, BYPASS, 1), 0);
+	assert_false(reads(DRV_DATA));
 	drv_write(&drv, BYPASS, 1, 1);
 	assert_int_equal(drv_read(&drv, BYPASS, 1), 1);
 	assert_true(reads(DRV_DATA));
