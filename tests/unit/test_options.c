@@ -17,14 +17,16 @@ static char said[2048];
 static int parse(struct options *opts, const char *line)
 {
 	static char copy[1024];
-	char *argv[64] = {"run"};
+	char *argv[80] = {"run"};
 	int argc = 1, pipe_fd[2], saved, err;
 	ssize_t n;
 
 	assert_true(strlen(line) < sizeof(copy));
 	strcpy(copy, line);
-	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+		assert_true(argc < 79);
 		argv[argc++] = word;
+	}
 	assert_int_equal(pipe2(pipe_fd, O_NONBLOCK), 0);
 	saved = dup(STDERR_FILENO);
 	dup2(pipe_fd[1], STDERR_FILENO);
