@@ -45,7 +45,7 @@ static bool hang_access(struct hostile *h, struct msg *msg)
 static bool bad_json(struct hostile *h, struct msg *msg)
 {
 	const struct vfu_version v = {VFU_VERSION_MAJOR, VFU_VERSION_MINOR};
-	struct iovec iov[2] = {{(void *)&v, sizeof(v)}, {"{\"capabilities\":{[[[", 20}};
+	struct iovec iov[2] = {{(void *)&v, sizeof(v)}, {"{\"capabilities\":{[[[", 21}};
 	struct vfu_header hdr = reply_to(msg);
 
 	if (msg->hdr.command != VFU_VERSION)
