@@ -71,6 +71,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+#define MAX_SPAN_NS (64 * NS_PER_S)
+
 bool log_rate_ok(struct log_rate *rate, unsigned int burst)
 {
 	uint64_t now = now_ns();
@@ -78,7 +80,12 @@ bool log_rate_ok(struct log_rate *rate, unsigned int burst)
 	bool ok;
 
 	pthread_mutex_lock(&rate_lock);
-	if (!rate->window_ns || now - rate->window_ns >= NS_PER_S) {
+	if (!rate->span_ns || now - rate->window_ns >= rate->span_ns) {
+		/* What never stops must not fill a disk: the windows grow while it lasts. */
+		if (!rate->dropped)
+			rate->span_ns = NS_PER_S;
+		else if (rate->span_ns < MAX_SPAN_NS)
+			rate->span_ns *= 2;
 		rate->window_ns = now;
 		rate->count = 0;
 		dropped = rate->dropped;

@@ -23,11 +23,13 @@ void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(p
 #define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
 
 /*
- * At most @burst messages in any second for this @rate; says how many it
- * dropped when the next one passes. Any thread.
+ * At most @burst messages in a window of this @rate: a second, doubled each time
+ * that messages were dropped in it, up to about a minute. Says how many it
+ * dropped when the next one passes. Any thread. Starts zeroed.
  */
 struct log_rate {
-	uint64_t window_ns;
+	uint64_t window_ns; /* when it began */
+	uint64_t span_ns;
 	unsigned int count;
 	unsigned int dropped;
 };

@@ -118,15 +118,21 @@ static bool short_msg(struct hostile *h, struct msg *msg)
 static bool fd_flood(struct hostile *h, struct msg *msg)
 {
 	struct vfu_header hdr = reply_to(msg);
-	struct iovec iov = {msg->body, sizeof(struct vfu_region_access)};
+	struct vfu_region_access a;
+	uint8_t data[8] = {0};
+	struct iovec iov[2] = {{msg->body, sizeof(a)}, {data, 0}};
 	int fds[VFU_MAX_FDS];
 
-	if (!is_bad_access(h, msg) || msg->hdr.command != VFU_REGION_WRITE)
+	if (!is_bad_access(h, msg))
 		return false;
+	memcpy(&a, msg->body, sizeof(a));
+	if (msg->hdr.command == VFU_REGION_READ && a.count <= sizeof(data)) {
+		hostile_read(h, HOSTILE_BAR, a.offset, data, a.count);
+		iov[1].iov_len = a.count;
+	}
 	for (unsigned int i = 0; i < VFU_MAX_FDS; i++)
 		fds[i] = STDERR_FILENO;
-	hostile_write(h, HOSTILE_BAR, 0, msg->body + iov.iov_len, 4);
-	msg_send(h->dev->sock, &hdr, &iov, 1, fds, VFU_MAX_FDS);
+	msg_send(h->dev->sock, &hdr, iov, 2, fds, VFU_MAX_FDS);
 	return true;
 }
 

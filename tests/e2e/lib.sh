@@ -12,10 +12,10 @@ check() { # WHAT COMMAND...
 	shift
 	if "$@" >/dev/null 2>&1; then
 		passed=$((passed + 1))
-		echo "ok: $what"
+		echo "ok - $what"
 	else
 		failed=$((failed + 1))
-		echo "FAILED: $what ($*)"
+		echo "not ok - $what ($*)"
 	fi
 }
 

@@ -86,6 +86,25 @@ static void rate(void **state)
 	assert_non_null(strstr(said(), "messages of this kind dropped"));
 }
 
+static void flood(void **state)
+{
+	const uint64_t second = 1000000000ull;
+	struct log_rate r = {0};
+
+	/* Windows of 1, 2, 4 ... 64 seconds, and no longer. */
+	for (unsigned int i = 0; i < 10; i++) {
+		for (unsigned int j = 0; j < 20; j++)
+			log_rate_ok(&r, 5);
+		assert_true(r.span_ns == second << (i < 6 ? i : 6));
+		r.window_ns -= r.span_ns;
+	}
+	/* A window without a drop ends it. */
+	log_rate_ok(&r, 5);
+	r.window_ns -= r.span_ns;
+	log_rate_ok(&r, 5);
+	assert_true(r.span_ns == second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +112,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_unprintable, setup, teardown),
 		cmocka_unit_test_setup_teardown(bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(rate, setup, teardown),
+		cmocka_unit_test_setup_teardown(flood, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,5 +24,5 @@ load_drivers() { # STRATEGY MODULE...
 	modprobe -a virtio_pci "$@" || fail "modprobe $*"
 }
 
-# The PCI function behind a block device.
-pci_of() { basename "$(readlink -f "/sys/block/$1/device/..")"; }
+# The block device in a PCI slot. Disks are probed in any order: vda may be the second.
+disk_at() { basename /sys/bus/pci/devices/0000:00:"$1".0/virtio*/block/*; }
