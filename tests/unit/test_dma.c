@@ -257,6 +257,33 @@ static void *unmap_thread(void *arg)
 	return NULL;
 }
 
+/* Xen's XSA-80: what fails behind an UNMAP must not make it skip the wait. */
+static void *broken_batch_thread(void *arg)
+{
+	struct pvi_wire_unmap r = drv_unmap_req(1, 0x5000, 0x5fff);
+	struct pvi_wire_map bad = drv_map_req(1, 0x5001, 0x5fff, DRV_DATA, PVI_WRITE);
+
+	drv_add(&drv, 1, &r, sizeof(r), 4);
+	drv_add(&drv, 2, &bad, sizeof(bad), 4);
+	drv_offer(&drv, PVI_VQ_REQUEST, DRV_SIZE);
+	drv_kick(&drv, PVI_VQ_REQUEST);
+	atomic_store(&answered, true);
+	return NULL;
+}
+
+/* Xen's XSA-401: the same address is given anew, for less, before the old use has ended. */
+static void *remap_thread(void *arg)
+{
+	struct pvi_wire_unmap r = drv_unmap_req(1, 0x5000, 0x5fff);
+	struct pvi_wire_map m = drv_map_req(1, 0x5000, 0x5fff, DRV_DATA, PVI_READ);
+
+	drv_add(&drv, 1, &r, sizeof(r), 4);
+	drv_add(&drv, 2, &m, sizeof(m), 4);
+	drv_kick(&drv, PVI_VQ_REQUEST);
+	atomic_store(&answered, true);
+	return NULL;
+}
+
 static void *switch_thread(void *arg)
 {
 	pvi_endpoint_set_dma(ep, false);
@@ -341,6 +368,22 @@ static void test_unmap_waits_for_transfers(void **state)
 	check_drained(unmap_thread);
 }
 
+static void test_broken_batch_waits_for_transfers(void **state)
+{
+	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
+	check_drained(broken_batch_thread);
+	assert_true(drv_read(&drv, 0x14, 1) & PVI_VIRTIO_S_NEEDS_RESET);
+}
+
+static void test_remap_waits_for_transfers(void **state)
+{
+	uint8_t byte;
+
+	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
+	check_drained(remap_thread);
+	assert_int_equal(pvi_dma_read(ep, 0x5000, &byte, 1), 0);
+}
+
 static void test_detach_waits_for_transfers(void **state)
 {
 	map(0x5000, 0x5fff, DRV_DATA, PVI_WRITE);
@@ -375,6 +418,8 @@ int main(void)
 		T(test_bypass_reaches_ram_only),
 		T(test_end_of_bypass_waits_for_transfers),
 		T(test_unmap_waits_for_transfers),
+		T(test_broken_batch_waits_for_transfers),
+		T(test_remap_waits_for_transfers),
 		T(test_detach_waits_for_transfers),
 		T(test_reset_waits_for_transfers),
 		T(test_switching_off_waits_for_transfers),

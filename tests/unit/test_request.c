@@ -3,94 +3,7 @@
  * Every request and every way to refuse it, by the words of VIRTIO 1.3, 5.13.6.
  * Tests named after what another device gets wrong say whose.
  */
-#include "fake_driver.h"
-
-#define EP_A		0x10u
-#define EP_B		0x18u
-#define NOBODY		0x99u
-#define RW		(PVI_MAP_F_READ | PVI_MAP_F_WRITE)
-#define PAGE		0x1000ull
-#define PROBE_LEN	(PVI_PROBE_BYTES + 4u)
-#define PVI_PROBE_BYTES 512u
-
-static const struct pvi_reserved window[] = {
-	{.first = 0xfee00000, .last = 0xfeefffff, .msi = true},
-	{.first = 0x40000000, .last = 0x40000fff},
-};
-
-static struct fake_host host;
-static struct driver drv;
-static struct pvi_iommu *iommu;
-static struct pvi_endpoint *a, *b;
-
-static void start(const struct pvi_iommu_config *c, uint64_t features)
-{
-	struct pvi_endpoint_config plain = {.dma_on = true};
-	struct pvi_endpoint_config reserving = {window, 2, true};
-
-	iommu = host_iommu(c);
-	assert_int_equal(pvi_endpoint_add(iommu, EP_A, &plain, &a), 0);
-	assert_int_equal(pvi_endpoint_add(iommu, EP_B, &reserving, &b), 0);
-	drv = (struct driver){.h = &host, .v = host_viommu(&host, iommu)};
-	assert_true(drv_start(&drv, features));
-}
-
-static void stop(void)
-{
-	pvi_endpoint_remove(a);
-	pvi_endpoint_remove(b);
-	pvi_viommu_free(drv.v);
-	pvi_iommu_free(iommu);
-}
-
-static int set_up(void **state)
-{
-	struct pvi_iommu_config c;
-
-	host_init(&host);
-	c = host_config(&host);
-	start(&c, DRV_F_COMMON);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	stop();
-	host_done(&host);
-	return 0;
-}
-
-/* Starts anew with other settings. */
-static void restart(struct pvi_iommu_config c, uint64_t features)
-{
-	stop();
-	start(&c, features);
-}
-
-static struct pvi_iommu_stats stats(void)
-{
-	struct pvi_iommu_stats s;
-
-	pvi_iommu_get_stats(iommu, &s);
-	return s;
-}
-
-static bool reads(struct pvi_endpoint *ep, uint64_t iova)
-{
-	uint8_t byte;
-
-	return !pvi_dma_read(ep, iova, &byte, 1);
-}
-
-static void attach_a(void)
-{
-	assert_int_equal(drv_attach(&drv, 1, EP_A, 0), PVI_S_OK);
-}
-
-static uint32_t map1(uint64_t first, uint64_t last, uint64_t phys)
-{
-	return drv_map(&drv, 1, first, last, phys, RW);
-}
+#include "request_guest.h"
 
 /* ---- ATTACH ---- */
 
@@ -488,15 +401,6 @@ static void test_refused_unmap_removes_nothing(void **state)
 
 /* ---- PROBE ---- */
 
-static uint32_t probe(uint32_t endpoint, uint32_t in_len)
-{
-	struct pvi_wire_probe r = {.head.type = PVI_T_PROBE};
-
-	pvi_put32(&r.endpoint, endpoint);
-	memset(r.reserved, 0xff, sizeof(r.reserved)); /* MUST be ignored */
-	return drv_submit(&drv, &r, sizeof(r), in_len);
-}
-
 static void assert_property(const uint8_t *p, uint8_t subtype, uint64_t first, uint64_t last)
 {
 	assert_int_equal(pvi_get16(p), PVI_PROBE_T_RESV_MEM);
@@ -547,96 +451,6 @@ static void test_probe_not_negotiated(void **state)
 	assert_int_equal(*host_at(&host, drv_in(0)), 0xee);
 }
 
-/* ---- any request ---- */
-
-/* Others answer it; 5.13.6 says used length 0. */
-static void test_unknown_type(void **state)
-{
-	struct pvi_wire_attach r = drv_attach_req(1, EP_A, 0);
-
-	for (unsigned int type = 0; type < 256; type++) {
-		if (type >= PVI_T_ATTACH && type <= PVI_T_PROBE)
-			continue;
-		r.head.type = (uint8_t)type;
-		assert_int_equal(drv_status(&drv, &r, sizeof(r)), DRV_NOT_USED);
-	}
-	assert_int_equal(stats().requests[0], 251);
-	assert_int_equal(stats().domains, 0);
-}
-
-static void test_map_unmap_not_negotiated(void **state)
-{
-	assert_true(drv_start(&drv, DRV_F_COMMON & ~(1ull << PVI_F_MAP_UNMAP)));
-	attach_a();
-	assert_int_equal(map1(0, 0xfff, DRV_DATA), PVI_S_UNSUPP);
-	assert_int_equal(drv_unmap(&drv, 1, 0, 0xfff), PVI_S_UNSUPP);
-}
-
-/* Every length of every request that is too short, and one that is too long. */
-static void test_short_requests(void **state)
-{
-	static const uint8_t size[] = {0, 20, 20, 36, 28, 72};
-
-	attach_a();
-	for (uint8_t type = PVI_T_ATTACH; type <= PVI_T_UNMAP; type++) {
-		uint8_t bytes[128] = {type};
-
-		for (uint32_t len = 1; len < size[type]; len++)
-			assert_int_equal(drv_status(&drv, bytes, len),
-					 len < 4 ? DRV_NOT_USED : PVI_S_INVAL);
-	}
-	for (uint32_t len = 4; len < size[PVI_T_PROBE]; len++) {
-		uint8_t bytes[128] = {PVI_T_PROBE};
-
-		assert_int_equal(drv_submit(&drv, bytes, len, PROBE_LEN), PROBE_LEN);
-		assert_int_equal(*host_at(&host, drv_in(0) + PVI_PROBE_BYTES), PVI_S_INVAL);
-	}
-	assert_int_equal(stats().mappings, 0);
-	{
-		uint8_t longer[100] = {0};
-		struct pvi_wire_map r = drv_map_req(1, 0, 0xfff, DRV_DATA, RW);
-
-		memcpy(longer, &r, sizeof(r));
-		assert_int_equal(drv_status(&drv, longer, sizeof(longer)), PVI_S_OK);
-	}
-}
-
-static void test_no_room_for_the_tail(void **state)
-{
-	struct pvi_wire_attach r = drv_attach_req(1, EP_A, 0);
-
-	for (uint32_t in_len = 0; in_len < 4; in_len++) {
-		uint64_t malformed = stats().malformed;
-
-		assert_int_equal(drv_submit(&drv, &r, sizeof(r), in_len), 0);
-		assert_int_equal(*host_at(&host, drv_in(0)), 0xee);
-		assert_int_equal(stats().malformed, malformed + 1);
-	}
-	/* Without an answer, nothing may have happened. */
-	assert_int_equal(stats().domains, 0);
-	/* A longer device-writable part has the tail first. */
-	assert_int_equal(drv_submit(&drv, &r, sizeof(r), 100), 4);
-	assert_int_equal(*host_at(&host, drv_in(0)), PVI_S_OK);
-}
-
-static void test_counters(void **state)
-{
-	attach_a();
-	assert_int_equal(map1(0, 0xfff, DRV_DATA), PVI_S_OK);
-	assert_int_equal(map1(0, 0xfff, DRV_DATA), PVI_S_INVAL);
-	assert_int_equal(drv_unmap(&drv, 1, 0, 0xfff), PVI_S_OK);
-	assert_int_equal(drv_detach(&drv, 1, EP_A), PVI_S_OK);
-	assert_int_equal(probe(EP_A, PROBE_LEN), PROBE_LEN);
-	assert_int_equal(stats().requests[PVI_T_ATTACH], 1);
-	assert_int_equal(stats().requests[PVI_T_DETACH], 1);
-	assert_int_equal(stats().requests[PVI_T_MAP], 2);
-	assert_int_equal(stats().requests[PVI_T_UNMAP], 1);
-	assert_int_equal(stats().requests[PVI_T_PROBE], 1);
-	assert_int_equal(stats().refused, 1);
-	assert_int_equal(stats().kicks, 6);
-	assert_int_equal(stats().malformed, 0);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -672,11 +486,6 @@ int main(void)
 		T(test_probe),
 		T(test_probe_refusals),
 		T(test_probe_not_negotiated),
-		T(test_unknown_type),
-		T(test_map_unmap_not_negotiated),
-		T(test_short_requests),
-		T(test_no_room_for_the_tail),
-		T(test_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
