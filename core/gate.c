@@ -20,14 +20,32 @@
  * waited for, so only visitors who read the phase before it changed can delay
  * the wait, and each of those only once.
  *
- * Sleeping: the writer sets waiting and then looks at C; the last to leave
+ * Sleeping: the writer raises waiting and then looks at C; the last to leave
  * lowers C and then looks at waiting. All four are sequentially consistent, so
- * at least one sees the other. The writer holds the lock from before it sets
+ * at least one sees the other. The writer holds the lock from before it raises
  * waiting until it sleeps, so the wake-up, given under the lock, is not lost.
+ * Several writers may sleep at once, for different counters: all are woken.
  */
 #include "core/gate.h"
 
+#include <time.h>
+
 #define SPINS 64
+
+/* The deadline's clock must not jump. */
+static int init_left(struct pvi_gate *g)
+{
+	pthread_condattr_t attr;
+	int err = pthread_condattr_init(&attr);
+
+	if (err)
+		return err;
+	err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	if (!err)
+		err = pthread_cond_init(&g->left, &attr);
+	pthread_condattr_destroy(&attr);
+	return err;
+}
 
 int pvi_gate_init(struct pvi_gate *g)
 {
@@ -38,11 +56,11 @@ int pvi_gate_init(struct pvi_gate *g)
 		atomic_init(&g->stripe[i].inside[1], 0);
 	}
 	atomic_init(&g->phase, 0);
-	atomic_init(&g->waiting, false);
+	atomic_init(&g->waiting, 0);
 	err = pthread_mutex_init(&g->lock, NULL);
 	if (err)
 		return -err;
-	err = pthread_cond_init(&g->left, NULL);
+	err = init_left(g);
 	if (err) {
 		pthread_mutex_destroy(&g->lock);
 		return -err;
@@ -81,33 +99,87 @@ void pvi_gate_leave(struct pvi_gate *g, unsigned int cookie)
 	if (!atomic_load(&g->waiting))
 		return;
 	pthread_mutex_lock(&g->lock);
-	pthread_cond_signal(&g->left);
+	pthread_cond_broadcast(&g->left);
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* g->lock held. */
-static void wait_for(struct pvi_gate *g, atomic_uint *inside)
+struct deadline {
+	unsigned int timeout_ms; /* 0: none */
+	bool known;		 /* @at is set: most waits never need it */
+	struct timespec at;
+};
+
+/* g->lock held; 0 or ETIMEDOUT. */
+static int sleep_until(struct pvi_gate *g, struct deadline *d)
 {
+	if (!d->timeout_ms)
+		return pthread_cond_wait(&g->left, &g->lock);
+	if (!d->known) {
+		clock_gettime(CLOCK_MONOTONIC, &d->at);
+		d->at.tv_sec += d->timeout_ms / 1000;
+		d->at.tv_nsec += (long)(d->timeout_ms % 1000) * 1000000;
+		if (d->at.tv_nsec >= 1000000000) {
+			d->at.tv_nsec -= 1000000000;
+			d->at.tv_sec++;
+		}
+		d->known = true;
+	}
+	return pthread_cond_timedwait(&g->left, &g->lock, &d->at);
+}
+
+/* g->lock held. */
+static int wait_for(struct pvi_gate *g, atomic_uint *inside, struct deadline *d)
+{
+	int err = 0;
+
 	for (int i = 0; i < SPINS; i++)
 		if (!atomic_fetch_add(inside, 0))
-			return;
-	atomic_store(&g->waiting, true);
-	while (atomic_fetch_add(inside, 0))
-		pthread_cond_wait(&g->left, &g->lock);
-	atomic_store(&g->waiting, false);
+			return 0;
+	atomic_fetch_add(&g->waiting, 1);
+	while (atomic_fetch_add(inside, 0)) {
+		if (err) {
+			err = -ETIMEDOUT;
+			break;
+		}
+		err = sleep_until(g, d);
+	}
+	atomic_fetch_sub(&g->waiting, 1);
+	return err < 0 ? err : 0;
+}
+
+/* g->lock held. */
+static int synchronize(struct pvi_gate *g, struct deadline *d)
+{
+	unsigned int phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
+	int err;
+
+	/* The idle counters may still have stragglers; then newcomers can have them. */
+	for (int i = 0; i < PVI_GATE_STRIPES; i++) {
+		err = wait_for(g, &g->stripe[i].inside[phase ^ 1], d);
+		if (err)
+			return err;
+	}
+	atomic_store_explicit(&g->phase, phase ^ 1, memory_order_relaxed);
+	for (int i = 0; i < PVI_GATE_STRIPES; i++) {
+		err = wait_for(g, &g->stripe[i].inside[phase], d);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int pvi_gate_synchronize_for(struct pvi_gate *g, unsigned int timeout_ms)
+{
+	struct deadline d = {.timeout_ms = timeout_ms};
+	int err;
+
+	pthread_mutex_lock(&g->lock);
+	err = synchronize(g, &d);
+	pthread_mutex_unlock(&g->lock);
+	return err;
 }
 
 void pvi_gate_synchronize(struct pvi_gate *g)
 {
-	unsigned int phase;
-
-	pthread_mutex_lock(&g->lock);
-	phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
-	/* The idle counters may still have stragglers; then newcomers can have them. */
-	for (int i = 0; i < PVI_GATE_STRIPES; i++)
-		wait_for(g, &g->stripe[i].inside[phase ^ 1]);
-	atomic_store_explicit(&g->phase, phase ^ 1, memory_order_relaxed);
-	for (int i = 0; i < PVI_GATE_STRIPES; i++)
-		wait_for(g, &g->stripe[i].inside[phase]);
-	pthread_mutex_unlock(&g->lock);
+	(void)pvi_gate_synchronize_for(g, 0);
 }

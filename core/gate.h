@@ -22,8 +22,8 @@ struct pvi_gate_stripe {
 struct pvi_gate {
 	struct pvi_gate_stripe stripe[PVI_GATE_STRIPES];
 	atomic_uint phase;    /* which of inside[] newcomers use */
-	atomic_bool waiting;  /* a writer sleeps on @left */
-	pthread_mutex_t lock; /* one writer at a time; taken by readers only to wake it */
+	atomic_uint waiting;  /* writers that sleep on @left */
+	pthread_mutex_t lock; /* writers; taken by readers only to wake them */
 	pthread_cond_t left;
 };
 
@@ -40,5 +40,11 @@ void pvi_gate_leave(struct pvi_gate *g, unsigned int cookie);
  * inside.
  */
 void pvi_gate_synchronize(struct pvi_gate *g);
+
+/*
+ * The same, for at most @timeout_ms; 0: however long it takes. -ETIMEDOUT: someone is
+ * still inside, and nothing is promised.
+ */
+int pvi_gate_synchronize_for(struct pvi_gate *g, unsigned int timeout_ms);
 
 #endif

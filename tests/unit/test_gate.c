@@ -57,11 +57,61 @@ static void test_waits_for_those_inside(void **state)
 	pvi_gate_done(&gate);
 }
 
+static atomic_uint nr_done;
+
+static void *one_of_two(void *arg)
+{
+	pvi_gate_synchronize(&gate);
+	atomic_fetch_add(&nr_done, 1);
+	return NULL;
+}
+
+/* Two writers sleep for one visitor: its leaving wakes both. */
+static void test_two_writers(void **state)
+{
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	for (int round = 0; round < 4; round++) {
+		unsigned int inside = pvi_gate_enter(&gate);
+		pthread_t w[2];
+
+		atomic_store(&nr_done, 0);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(pthread_create(&w[i], NULL, one_of_two, NULL), 0);
+		while (atomic_load(&gate.waiting) != 2)
+			sched_yield();
+		assert_int_equal(atomic_load(&nr_done), 0);
+		pvi_gate_leave(&gate, inside);
+		for (int i = 0; i < 2; i++)
+			pthread_join(w[i], NULL);
+		assert_int_equal(atomic_load(&nr_done), 2);
+	}
+	pvi_gate_done(&gate);
+}
+
+static void test_deadline(void **state)
+{
+	unsigned int inside;
+
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	assert_int_equal(pvi_gate_synchronize_for(&gate, 1), 0);
+	for (int round = 0; round < 3; round++) {
+		inside = pvi_gate_enter(&gate);
+		assert_int_equal(pvi_gate_synchronize_for(&gate, 5), -ETIMEDOUT);
+		assert_int_equal(pvi_gate_synchronize_for(&gate, 1), -ETIMEDOUT);
+		assert_int_equal(atomic_load(&gate.waiting), 0);
+		pvi_gate_leave(&gate, inside);
+		assert_int_equal(pvi_gate_synchronize_for(&gate, 1), 0);
+	}
+	pvi_gate_done(&gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody_inside),
 		cmocka_unit_test(test_waits_for_those_inside),
+		cmocka_unit_test(test_two_writers),
+		cmocka_unit_test(test_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
