@@ -9,6 +9,7 @@
 #include "vmm/vmlinux.h"
 
 #define MAX_PHDRS 64
+#define MAX_SHDRS 128
 /* Where kernels are linked to run, and programs are not. */
 #define KERNEL_HALF 0xffff800000000000ull
 
@@ -96,11 +97,85 @@ static int check_phdrs(const struct vmlinux_source *src, const Elf64_Phdr *phdr,
 	return entered ? 0 : -EINVAL;
 }
 
+/* Sections that have no bytes, .bss first of all: fresh guest memory is zero already. */
+struct blank {
+	uint64_t vaddr[MAX_SHDRS], size[MAX_SHDRS];
+	unsigned int nr;
+};
+
+/* A file without (sane) section headers has none, and is read whole. */
+static void read_blank(const struct vmlinux_source *src, struct blank *blank)
+{
+	Elf64_Ehdr ehdr;
+	Elf64_Shdr shdr;
+
+	blank->nr = 0;
+	if (read_at(src, 0, &ehdr, sizeof(ehdr)) || ehdr.e_shentsize != sizeof(shdr) ||
+	    ehdr.e_shnum > MAX_SHDRS)
+		return;
+	for (unsigned int i = 0; i < ehdr.e_shnum; i++) {
+		uint64_t off;
+
+		if (__builtin_add_overflow(ehdr.e_shoff, i * sizeof(shdr), &off) ||
+		    read_at(src, off, &shdr, sizeof(shdr)))
+			return;
+		if (shdr.sh_type != SHT_NOBITS || !(shdr.sh_flags & SHF_ALLOC) ||
+		    shdr.sh_flags & SHF_TLS)
+			continue;
+		blank->vaddr[blank->nr] = shdr.sh_addr;
+		blank->size[blank->nr] = shdr.sh_size;
+		blank->nr++;
+	}
+}
+
+/*
+ * How many bytes from @at on, which is a place in the segment, are alike: all
+ * to be read, or all blank. At least one.
+ */
+static uint64_t alike(const struct blank *blank, const Elf64_Phdr *seg, uint64_t at,
+		      bool *ret_blank)
+{
+	uint64_t len = seg->p_filesz - at;
+
+	*ret_blank = false;
+	for (unsigned int i = 0; i < blank->nr; i++) {
+		uint64_t start = blank->vaddr[i] - seg->p_vaddr;
+
+		if (blank->vaddr[i] < seg->p_vaddr || start >= seg->p_filesz)
+			continue;
+		if (start > at) {
+			len = start - at < len ? start - at : len;
+		} else if (at - start < blank->size[i]) {
+			uint64_t left = blank->size[i] - (at - start);
+
+			*ret_blank = true;
+			return left < seg->p_filesz - at ? left : seg->p_filesz - at;
+		}
+	}
+	return len;
+}
+
+static int load_segment(const struct vmlinux_source *src, const struct blank *blank,
+			const Elf64_Phdr *seg, struct memory *mem)
+{
+	uint64_t len;
+
+	for (uint64_t at = 0; at < seg->p_filesz; at += len) {
+		bool skip;
+
+		len = alike(blank, seg, at, &skip);
+		if (!skip && read_at(src, seg->p_offset + at, mem->base + seg->p_paddr + at, len))
+			return -EIO;
+	}
+	return 0;
+}
+
 int vmlinux_load(const struct vmlinux_source *src, struct memory *mem,
 		 struct vmlinux_image *ret_image, const char **ret_why)
 {
 	Elf64_Phdr phdr[MAX_PHDRS];
 	struct vmlinux_image image;
+	struct blank blank;
 	unsigned int nr;
 	int err;
 
@@ -114,13 +189,14 @@ int vmlinux_load(const struct vmlinux_source *src, struct memory *mem,
 	*ret_why = "does not fit";
 	if (image.end > mem->slot[0].size)
 		return -ENOSPC;
+	*ret_why = "cannot be read; check the disk that holds it";
+	read_blank(src, &blank);
 	for (unsigned int i = 0; i < nr; i++) {
 		if (phdr[i].p_type != PT_LOAD || !phdr[i].p_memsz)
 			continue;
-		*ret_why = "cannot be read; check the disk that holds it";
-		err = read_at(src, phdr[i].p_offset, mem->base + phdr[i].p_paddr, phdr[i].p_filesz);
+		err = load_segment(src, &blank, &phdr[i], mem);
 		if (err)
-			return -EIO;
+			return err;
 		/* The rest is .bss: fresh guest memory is zero, and segments do not overlap. */
 	}
 	return 0;

@@ -104,6 +104,47 @@ static void from_a_file(void **state)
 	close(fd);
 }
 
+/* The bytes of a section without bytes stay as memory is: zero. */
+static void blank_sections_are_not_read(void **state)
+{
+	struct {
+		struct image im;
+		Elf64_Shdr shdr[4];
+	} file = {.im = good()};
+	const struct vmlinux_source src = {
+		.data = (const uint8_t *)&file, .fd = -1, .size = sizeof(file)};
+	const uint64_t data = KERNEL_VADDR + 0x100000;
+	struct vmlinux_image image;
+	const char *why;
+
+	file.im.ehdr.e_shoff = offsetof(__typeof__(file), shdr);
+	file.im.ehdr.e_shentsize = sizeof(Elf64_Shdr);
+	file.im.ehdr.e_shnum = 4;
+	memset(file.im.data, 'x', sizeof(file.im.data));
+	/* [2, 4) and [6, 7), out of order; not thread-local ones, nor those outside. */
+	file.shdr[0] = (Elf64_Shdr){
+		.sh_type = SHT_NOBITS, .sh_flags = SHF_ALLOC, .sh_addr = data + 6, .sh_size = 1};
+	file.shdr[1] = (Elf64_Shdr){
+		.sh_type = SHT_NOBITS, .sh_flags = SHF_ALLOC, .sh_addr = data + 2, .sh_size = 2};
+	file.shdr[2] = (Elf64_Shdr){.sh_type = SHT_NOBITS,
+				    .sh_flags = SHF_ALLOC | SHF_TLS,
+				    .sh_addr = data,
+				    .sh_size = 32};
+	file.shdr[3] = (Elf64_Shdr){.sh_type = SHT_NOBITS,
+				    .sh_flags = SHF_ALLOC,
+				    .sh_addr = data + 31,
+				    .sh_size = UINT64_MAX};
+	assert_int_equal(vmlinux_load(&src, &mem, &image, &why), 0);
+	assert_memory_equal(mem.base + 0x300000, "xx\0\0xx\0x", 8);
+	assert_memory_equal(mem.base + 0x300000 + 28, "xxx\0", 4);
+	assert_string_equal((char *)mem.base + 0x200000, "the text");
+
+	/* Headers that cannot be: everything is read. */
+	file.im.ehdr.e_shoff = UINT64_MAX - 100;
+	assert_int_equal(vmlinux_load(&src, &mem, &image, &why), 0);
+	assert_memory_equal(mem.base + 0x300000, "xxxxxxxx", 8);
+}
+
 static void truncated_anywhere(void **state)
 {
 	struct vmlinux_image image;
@@ -177,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(from_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(from_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(blank_sections_are_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(truncated_anywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_nonsense, setup, teardown),
 		cmocka_unit_test_setup_teardown(says_what_it_needs, setup, teardown),
