@@ -1,36 +1,74 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Why synchronize() is enough.
+ * Why synchronize() is enough: for each of the three ways to be inside, a visit
+ * is either over when synchronize() returns, or it sees all that the writer wrote
+ * before. "The look" is the writer's load of the mark or counter that lets it go on.
  *
- * Take one visit: it adds 1 to one counter C on entering and subtracts 1 from
- * the same C on leaving. synchronize() looks at C with a read-modify-write
- * (adding 0) until it finds 0. All of these are read-modify-writes of one
- * object, so they have one modification order, in which the visit's entering is
- * either before or after the look that found 0.
+ * 1. The shared counters (nested visits, and threads that found no slot). A visit
+ *    adds 1 to a counter and subtracts 1 from the same. The look adds 0. All are
+ *    read-modify-writes of one object, in one modification order. Entered before
+ *    the look that found 0: left before it too, and the look acquires what the
+ *    leaving released. Entered after it: the entering acquires what the look
+ *    released. This holds for each counter by itself; the phase is for progress
+ *    alone: newcomers use the counter that is not waited for.
  *
- *  - Before: the count was 0 again, so the visit's leaving is also before. The
- *    look acquires what the leaving released: all the visitor did happened
- *    before synchronize() returned.
- *  - After: the entering acquires what the look released: the visitor sees all
- *    that the writer wrote before synchronize().
+ * 2. A fenced slot. The owner exchanges the mark for 1 and later for 0; the look
+ *    adds 0. Again all are read-modify-writes of one object: as above.
  *
- * This holds for each counter by itself, so it does not matter that the
- * counters are looked at one by one, nor what value of phase a visitor saw. The
- * phase is for progress alone: newcomers use the counters that are not being
- * waited for, so only visitors who read the phase before it changed can delay
- * the wait, and each of those only once.
+ * 3. A slot that is not fenced. The owner stores 1, visits, stores 0 (release),
+ *    with nothing but the compiler kept from reordering. The writer has membarrier
+ *    put a full barrier into every thread of the process between its own writes
+ *    and the look. The owner's store of 1 is before that barrier in the owner: the
+ *    look finds it, or finds a later value, and a 0 after it means that the visit
+ *    is over, acquired from the leaving's release. Or it is after the barrier: then
+ *    so are the visit's loads, and they see the writer's writes.
  *
- * Sleeping: the writer raises waiting and then looks at C; the last to leave
- * lowers C and then looks at waiting. All four are sequentially consistent, so
+ * Between 2 and 3 only the owner changes fenced, between visits, and enters by an
+ * exchange after it; the writer reads fenced after a look that adds 0. If that look
+ * is before the exchange, all visits that follow see the writer's writes, and the
+ * ones before are as the old value says. If it is after, the writer reads the new
+ * value or a later one. Reading set (acquire) tells it that all visits which did
+ * not exchange are over, reading clear makes it do the membarrier. The writer can
+ * only ask: a visit may have read its wish before and make its mark long after.
+ *
+ * Slots: a thread takes one by exchanging its owner, then adds 1 to nr_owned, then
+ * visits. The writer adds 0 to nr_owned first. If its look is before the adding,
+ * the thread's visits follow the writer's writes; else the writer sees the owner.
+ * An owner is named by the address of a thread's own storage, which two living
+ * threads cannot share; a new thread that gets a dead one's address gets its slot.
+ *
+ * Sleeping: the writer raises waiting, has another membarrier where there is one,
+ * and looks again; who leaves clears its mark and then looks at waiting. By the same
+ * arguments (all accesses are sequentially consistent where there is no membarrier)
  * at least one sees the other. The writer holds the lock from before it raises
  * waiting until it sleeps, so the wake-up, given under the lock, is not lost.
- * Several writers may sleep at once, for different counters: all are woken.
+ * Several writers may sleep at once, for different visits: all are woken. A thread
+ * may enter again before a writer runs: it counted in passed, under the lock, that it
+ * had left, and its next visit follows what the writer wrote, because it took the
+ * lock after the writer gave it up.
+ *
+ * What is cheaper: a membarrier costs the writer a system call and every running
+ * thread an interrupt, about as much as two exchanges in MANY_VISITS visits. A slot
+ * with fewer visits between two waits becomes fenced; one with more stops being so.
  */
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "core/gate.h"
 
-#include <time.h>
+#define SPINS	    64
+#define MANY_VISITS 128
 
-#define SPINS 64
+/* Cookies: a slot left by a store, a slot left by an exchange, a shared counter. */
+#define COOKIE_FENCED PVI_GATE_SLOTS
+#define COOKIE_SHARED (2 * PVI_GATE_SLOTS)
+
+static bool membarrier(int command)
+{
+	return !syscall(SYS_membarrier, command, 0, 0);
+}
 
 /* The deadline's clock must not jump. */
 static int init_left(struct pvi_gate *g)
@@ -51,12 +89,23 @@ int pvi_gate_init(struct pvi_gate *g)
 {
 	int err;
 
-	for (int i = 0; i < PVI_GATE_STRIPES; i++) {
-		atomic_init(&g->stripe[i].inside[0], 0);
-		atomic_init(&g->stripe[i].inside[1], 0);
+	for (int i = 0; i < PVI_GATE_SLOTS; i++) {
+		struct pvi_gate_slot *s = &g->slot[i];
+
+		atomic_init(&s->owner, 0);
+		atomic_init(&s->inside, 0);
+		atomic_init(&s->visits, 0);
+		atomic_init(&s->fenced, true);
+		atomic_init(&s->ask, true);
+		atomic_init(&s->visits_at_last_wait, 0);
+		s->passed = 0;
 	}
+	atomic_init(&g->inside[0], 0);
+	atomic_init(&g->inside[1], 0);
 	atomic_init(&g->phase, 0);
+	atomic_init(&g->nr_owned, 0);
 	atomic_init(&g->waiting, 0);
+	atomic_init(&g->no_membarrier, !membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
 	err = pthread_mutex_init(&g->lock, NULL);
 	if (err)
 		return -err;
@@ -74,33 +123,156 @@ void pvi_gate_done(struct pvi_gate *g)
 	pthread_mutex_destroy(&g->lock);
 }
 
-/* Any spread over the stripes is right; a thread's own storage has its own address. */
-static unsigned int my_stripe(void)
+/* No other living thread has this address. */
+static inline uintptr_t self(void)
 {
-	static _Thread_local char mark;
-	uintptr_t a = (uintptr_t)&mark;
+	static _Thread_local char mark __attribute__((tls_model("initial-exec")));
 
-	return (unsigned int)((a >> 12) ^ (a >> 21) ^ (a >> 23)) % PVI_GATE_STRIPES;
+	return (uintptr_t)&mark;
+}
+
+static inline unsigned int first_slot(uintptr_t who)
+{
+	/* Threads' storage is pages apart, and more. */
+	return (uint32_t)(who >> 6) * 0x9e3779b1u / (UINT32_MAX / PVI_GATE_SLOTS + 1);
+}
+
+static unsigned int enter_shared(struct pvi_gate *g)
+{
+	unsigned int phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
+
+	atomic_fetch_add(&g->inside[phase], 1);
+	return COOKIE_SHARED + phase;
+}
+
+static __attribute__((noinline)) void wake(struct pvi_gate *g, struct pvi_gate_slot *s)
+{
+	pthread_mutex_lock(&g->lock);
+	if (s)
+		s->passed++;
+	pthread_cond_broadcast(&g->left);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* This thread's slot, taken if need be; NULL: none is left. */
+static struct pvi_gate_slot *find_slot(struct pvi_gate *g, uintptr_t who)
+{
+	for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++) {
+		struct pvi_gate_slot *s = &g->slot[(first_slot(who) + i) % PVI_GATE_SLOTS];
+		uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_relaxed);
+
+		if (!owner && atomic_compare_exchange_strong(&s->owner, &owner, who)) {
+			atomic_fetch_add(&g->nr_owned, 1);
+			return s;
+		}
+		if (owner == who)
+			return s;
+	}
+	return NULL;
+}
+
+/* The owner, between visits. Is the next one to exchange its mark? */
+static bool choose(struct pvi_gate *g, struct pvi_gate_slot *s, unsigned int visits)
+{
+	bool fenced = atomic_load_explicit(&s->fenced, memory_order_relaxed);
+	bool ask = atomic_load_explicit(&s->ask, memory_order_relaxed);
+	unsigned int then = atomic_load_explicit(&s->visits_at_last_wait, memory_order_relaxed);
+
+	if (!fenced) {
+		if (ask)
+			atomic_store_explicit(&s->fenced, true, memory_order_release);
+		return ask;
+	}
+	if (visits - then >= MANY_VISITS &&
+	    !atomic_load_explicit(&g->no_membarrier, memory_order_relaxed)) {
+		atomic_store_explicit(&s->ask, false, memory_order_relaxed);
+		atomic_store_explicit(&s->fenced, false, memory_order_relaxed);
+	}
+	return true;
+}
+
+static inline void mark(struct pvi_gate_slot *s)
+{
+	atomic_store_explicit(&s->inside, 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Everything but a visit to a slot at its first place that exchanges nothing. */
+static __attribute__((noinline)) unsigned int enter_slowly(struct pvi_gate *g, uintptr_t who)
+{
+	struct pvi_gate_slot *s = find_slot(g, who);
+	unsigned int visits;
+
+	if (!s || atomic_load_explicit(&s->inside, memory_order_relaxed))
+		return enter_shared(g);
+	visits = atomic_load_explicit(&s->visits, memory_order_relaxed);
+	atomic_store_explicit(&s->visits, visits + 1, memory_order_relaxed);
+	if (choose(g, s, visits)) {
+		atomic_exchange(&s->inside, 1);
+		return COOKIE_FENCED + (unsigned int)(s - g->slot);
+	}
+	mark(s);
+	return (unsigned int)(s - g->slot);
 }
 
 unsigned int pvi_gate_enter(struct pvi_gate *g)
 {
-	unsigned int phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
-	unsigned int stripe = my_stripe();
+	uintptr_t who = self();
+	unsigned int i = first_slot(who);
+	struct pvi_gate_slot *s = &g->slot[i];
 
-	atomic_fetch_add(&g->stripe[stripe].inside[phase], 1);
-	return stripe << 1 | phase;
+	if (atomic_load_explicit(&s->owner, memory_order_relaxed) != who ||
+	    atomic_load_explicit(&s->ask, memory_order_relaxed) ||
+	    atomic_load_explicit(&s->inside, memory_order_relaxed))
+		return enter_slowly(g, who);
+	atomic_store_explicit(&s->visits,
+			      atomic_load_explicit(&s->visits, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	mark(s);
+	return i;
+}
+
+static __attribute__((noinline)) void leave_slowly(struct pvi_gate *g, unsigned int cookie)
+{
+	struct pvi_gate_slot *s = NULL;
+
+	if (cookie < COOKIE_SHARED) {
+		s = &g->slot[cookie - COOKIE_FENCED];
+		atomic_exchange(&s->inside, 0);
+	} else if (atomic_fetch_sub(&g->inside[cookie - COOKIE_SHARED], 1) != 1) {
+		return;
+	}
+	if (atomic_load(&g->waiting))
+		wake(g, s);
 }
 
 void pvi_gate_leave(struct pvi_gate *g, unsigned int cookie)
 {
-	if (atomic_fetch_sub(&g->stripe[cookie >> 1].inside[cookie & 1], 1) != 1)
+	if (cookie >= COOKIE_FENCED) {
+		leave_slowly(g, cookie);
 		return;
-	if (!atomic_load(&g->waiting))
+	}
+	atomic_store_explicit(&g->slot[cookie].inside, 0, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&g->waiting, memory_order_relaxed))
+		wake(g, &g->slot[cookie]);
+}
+
+/* A full barrier in every thread that may be inside. g->lock held. */
+static void barrier_everywhere(struct pvi_gate *g)
+{
+	const struct timespec rest = {.tv_nsec = 20000000};
+
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
 		return;
-	pthread_mutex_lock(&g->lock);
-	pthread_cond_broadcast(&g->left);
-	pthread_mutex_unlock(&g->lock);
+	/*
+	 * Somebody forbade what init() was allowed. There is no event to wait for, but
+	 * every CPU takes an interrupt within this time, which is as good.
+	 */
+	atomic_store(&g->no_membarrier, true);
+	for (int i = 0; i < PVI_GATE_SLOTS; i++)
+		atomic_store(&g->slot[i].ask, true);
+	nanosleep(&rest, NULL);
 }
 
 struct deadline {
@@ -127,16 +299,17 @@ static int sleep_until(struct pvi_gate *g, struct deadline *d)
 	return pthread_cond_timedwait(&g->left, &g->lock, &d->at);
 }
 
-/* g->lock held. */
-static int wait_for(struct pvi_gate *g, atomic_uint *inside, struct deadline *d)
+/* Sleeps until @inside is 0 or *@passed (NULL: never) has changed. g->lock held. */
+static int sleep_while(struct pvi_gate *g, atomic_uint *inside, const unsigned int *passed,
+		       struct deadline *d)
 {
+	unsigned int before = passed ? *passed : 0;
 	int err = 0;
 
-	for (int i = 0; i < SPINS; i++)
-		if (!atomic_fetch_add(inside, 0))
-			return 0;
 	atomic_fetch_add(&g->waiting, 1);
-	while (atomic_fetch_add(inside, 0)) {
+	if (!atomic_load(&g->no_membarrier))
+		barrier_everywhere(g);
+	while (atomic_fetch_add(inside, 0) && (!passed || *passed == before)) {
 		if (err) {
 			err = -ETIMEDOUT;
 			break;
@@ -148,24 +321,73 @@ static int wait_for(struct pvi_gate *g, atomic_uint *inside, struct deadline *d)
 }
 
 /* g->lock held. */
-static int synchronize(struct pvi_gate *g, struct deadline *d)
+static int wait_for_counter(struct pvi_gate *g, atomic_uint *inside, struct deadline *d)
+{
+	for (int i = 0; i < SPINS; i++)
+		if (!atomic_fetch_add(inside, 0))
+			return 0;
+	return sleep_while(g, inside, NULL, d);
+}
+
+/* g->lock held. */
+static int wait_for_slot(struct pvi_gate *g, struct pvi_gate_slot *s, struct deadline *d)
+{
+	for (int i = 0; i < SPINS; i++)
+		if (!atomic_load_explicit(&s->inside, memory_order_acquire))
+			return 0;
+	return sleep_while(g, &s->inside, &s->passed, d);
+}
+
+/* The first look at a slot: must the writer do the membarrier? g->lock held. */
+static bool look(struct pvi_gate_slot *s)
+{
+	unsigned int visits, then;
+
+	(void)atomic_fetch_add(&s->inside, 0);
+	visits = atomic_load_explicit(&s->visits, memory_order_relaxed);
+	then = atomic_load_explicit(&s->visits_at_last_wait, memory_order_relaxed);
+	atomic_store_explicit(&s->visits_at_last_wait, visits, memory_order_relaxed);
+	if (atomic_load_explicit(&s->fenced, memory_order_acquire))
+		return false;
+	if (visits - then < MANY_VISITS)
+		atomic_store_explicit(&s->ask, true, memory_order_relaxed);
+	return true;
+}
+
+/* g->lock held. The caller's own slot is empty: it is not inside. */
+static int wait_for_slots(struct pvi_gate *g, struct deadline *d)
+{
+	bool others[PVI_GATE_SLOTS] = {false}, barrier = false;
+	int err = 0;
+
+	if (!atomic_fetch_add(&g->nr_owned, 0))
+		return 0;
+	for (int i = 0; i < PVI_GATE_SLOTS; i++) {
+		uintptr_t owner = atomic_load_explicit(&g->slot[i].owner, memory_order_relaxed);
+
+		others[i] = owner && owner != self();
+		if (others[i])
+			barrier |= look(&g->slot[i]);
+	}
+	if (barrier)
+		barrier_everywhere(g);
+	for (int i = 0; i < PVI_GATE_SLOTS && !err; i++)
+		if (others[i])
+			err = wait_for_slot(g, &g->slot[i], d);
+	return err;
+}
+
+/* g->lock held. */
+static int wait_for_counters(struct pvi_gate *g, struct deadline *d)
 {
 	unsigned int phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
-	int err;
+	/* The idle counter may still have stragglers; then newcomers can have it. */
+	int err = wait_for_counter(g, &g->inside[phase ^ 1], d);
 
-	/* The idle counters may still have stragglers; then newcomers can have them. */
-	for (int i = 0; i < PVI_GATE_STRIPES; i++) {
-		err = wait_for(g, &g->stripe[i].inside[phase ^ 1], d);
-		if (err)
-			return err;
-	}
+	if (err)
+		return err;
 	atomic_store_explicit(&g->phase, phase ^ 1, memory_order_relaxed);
-	for (int i = 0; i < PVI_GATE_STRIPES; i++) {
-		err = wait_for(g, &g->stripe[i].inside[phase], d);
-		if (err)
-			return err;
-	}
-	return 0;
+	return wait_for_counter(g, &g->inside[phase], d);
 }
 
 int pvi_gate_synchronize_for(struct pvi_gate *g, unsigned int timeout_ms)
@@ -174,7 +396,9 @@ int pvi_gate_synchronize_for(struct pvi_gate *g, unsigned int timeout_ms)
 	int err;
 
 	pthread_mutex_lock(&g->lock);
-	err = synchronize(g, &d);
+	err = wait_for_slots(g, &d);
+	if (!err)
+		err = wait_for_counters(g, &d);
 	pthread_mutex_unlock(&g->lock);
 	return err;
 }

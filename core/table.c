@@ -81,8 +81,10 @@ static bool carries_on(const struct leaf *l, uint64_t page, uint64_t target, uns
 	       (leaf_prot(l->pte) & prot) == prot;
 }
 
-int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, unsigned int prot,
-			struct pvi_table_run *ret)
+/* Any leaf, any length, every error. */
+static __attribute__((noinline)) int translate_slowly(const struct pvi_table *t, uint64_t iova,
+						      uint64_t len, unsigned int prot,
+						      struct pvi_table_run *ret)
 {
 	uint64_t page = iova >> PVI_PAGE_SHIFT, in_page = iova & PVI_PAGE_MASK;
 	uint64_t target, run, need;
@@ -109,6 +111,102 @@ int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, 
 	/* Targets lie below TARGET_LIMIT, so a run in bytes fits. */
 	run = (run << PVI_PAGE_SHIFT) - in_page;
 	ret->len = len < run ? len : run;
+	return 0;
+}
+
+/* The common case: @pte is a leaf of level 0 that knows all, with the rights asked for. */
+static inline bool translate_by(uint64_t pte, uint64_t iova, uint64_t len, unsigned int prot,
+				struct pvi_table_run *ret)
+{
+	uint64_t want = PTE_PRESENT | (uint64_t)prot << PTE_PROT_SHIFT;
+	uint64_t in_page = iova & PVI_PAGE_MASK;
+	uint64_t run = (leaf_left(pte) << PVI_PAGE_SHIFT) - in_page;
+
+	if ((pte & want) != want || leaf_left(pte) == PTE_LEFT_MAX)
+		return false;
+	ret->target = leaf_target(pte) << PVI_PAGE_SHIFT | in_page;
+	ret->len = len < run ? len : run;
+	return true;
+}
+
+int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, unsigned int prot,
+			struct pvi_table_run *ret)
+{
+	const _Atomic uint64_t *entry = find_entry(t, iova >> PVI_PAGE_SHIFT);
+
+	if (entry &&
+	    translate_by(atomic_load_explicit(entry, memory_order_acquire), iova, len, prot, ret))
+		return 0;
+	return translate_slowly(t, iova, len, prot, ret);
+}
+
+/* How many walks go on side by side, so that one waits while others fetch. */
+#define VEC 32
+
+static unsigned int translate_some(const struct pvi_table *t, const struct pvi_table_access *access,
+				   unsigned int nr, unsigned int prot, struct pvi_table_run *ret,
+				   int *ret_err)
+{
+	const _Atomic uint64_t *entry[VEC];
+
+	for (unsigned int i = 0; i < nr; i++) {
+		entry[i] = find_entry(t, access[i].iova >> PVI_PAGE_SHIFT);
+		__builtin_prefetch((const void *)entry[i]);
+	}
+	for (unsigned int i = 0; i < nr; i++) {
+		int err;
+
+		if (entry[i] && translate_by(atomic_load_explicit(entry[i], memory_order_acquire),
+					     access[i].iova, access[i].len, prot, &ret[i]))
+			continue;
+		err = translate_slowly(t, access[i].iova, access[i].len, prot, &ret[i]);
+		if (err) {
+			*ret_err = err;
+			return i;
+		}
+	}
+	return nr;
+}
+
+unsigned int pvi_table_translate_vec(const struct pvi_table *t,
+				     const struct pvi_table_access *access, unsigned int nr,
+				     unsigned int prot, struct pvi_table_run *ret, int *ret_err)
+{
+	unsigned int done = 0;
+
+	while (done < nr) {
+		unsigned int some = nr - done < VEC ? nr - done : VEC;
+		unsigned int n = translate_some(t, access + done, some, prot, ret + done, ret_err);
+
+		done += n;
+		if (n < some)
+			return done;
+	}
+	*ret_err = 0;
+	return done;
+}
+
+int pvi_table_translate_list(const struct pvi_table *t, struct pvi_range iova, unsigned int prot,
+			     struct pvi_table_run *ret, unsigned int max, unsigned int *ret_nr)
+{
+	unsigned int nr = 0;
+
+	for (;;) {
+		uint64_t left = pvi_range_left_minus_one(iova, iova.first);
+		int err;
+
+		if (nr == max)
+			return -E2BIG;
+		/* No run is as long as all of the 64-bit space. */
+		err = pvi_table_translate(t, iova.first, left == UINT64_MAX ? left : left + 1, prot,
+					  &ret[nr]);
+		if (err)
+			return err;
+		if (ret[nr++].len > left)
+			break;
+		iova.first += ret[nr - 1].len;
+	}
+	*ret_nr = nr;
 	return 0;
 }
 

@@ -26,6 +26,12 @@ struct pvi_table_stats {
 	uint64_t table_bytes;
 };
 
+/* One of several to be translated together. */
+struct pvi_table_access {
+	uint64_t iova;
+	uint64_t len; /* at least 1 */
+};
+
 /* A piece of a translation: @len bytes at @target, all within one mapping. */
 struct pvi_table_run {
 	uint64_t target;
@@ -56,7 +62,10 @@ int pvi_table_unmap(struct pvi_table *t, struct pvi_range iova, uint64_t *ret_re
 /* Removes all mappings. */
 void pvi_table_clear(struct pvi_table *t);
 
-/* Readers. enter() returns a cookie for leave(). Never blocks. */
+/*
+ * Readers. enter() returns a cookie for leave(), which the same thread calls. Never
+ * blocks, and costs no locked instruction (core/gate.h).
+ */
 unsigned int pvi_table_enter(struct pvi_table *t);
 void pvi_table_leave(struct pvi_table *t, unsigned int cookie);
 
@@ -71,6 +80,23 @@ void pvi_table_synchronize(struct pvi_table *t);
  */
 int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, unsigned int prot,
 			struct pvi_table_run *ret);
+
+/*
+ * The same for @nr accesses side by side, so that cache misses overlap: *@ret gets
+ * as many runs. Returns how many were translated; the first that cannot be ends it
+ * with its error in *@ret_err, else 0 is there. Worth it from two accesses on.
+ */
+unsigned int pvi_table_translate_vec(const struct pvi_table *t,
+				     const struct pvi_table_access *access, unsigned int nr,
+				     unsigned int prot, struct pvi_table_run *ret, int *ret_err);
+
+/*
+ * All of @iova (valid) as a scatter list: *@ret_nr runs in @ret, one for each
+ * mapping that it touches. On failure @ret holds nothing of use.
+ * -ENOENT, -EACCES: as above, for any byte of it; -E2BIG: takes more than @max runs.
+ */
+int pvi_table_translate_list(const struct pvi_table *t, struct pvi_range iova, unsigned int prot,
+			     struct pvi_table_run *ret, unsigned int max, unsigned int *ret_nr);
 
 /*
  * Writer side. Calls @fn for each mapping that touches @iova (valid), in order; stops at

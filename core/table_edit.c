@@ -212,6 +212,33 @@ static int enter_mapping(struct pvi_table *t, struct filling *f)
 	return 0;
 }
 
+/*
+ * The node of level 0 in which both @first and @last are; NULL if there is none.
+ * What most requests name lies within one that exists: no other node is touched.
+ */
+static struct node *common_node(const struct pvi_table *t, uint64_t first, uint64_t last)
+{
+	uint64_t root = atomic_load_explicit(&t->root, memory_order_relaxed);
+	struct node *n = root_node(root);
+
+	if (!n || (first ^ last) >> NODE_SHIFT || last > node_last(0, root_level(root)))
+		return NULL;
+	for (int level = root_level(root); level; level--) {
+		uint64_t pte = load_pte(n, node_index(first, level));
+
+		if (!(pte & PTE_NODE))
+			return NULL;
+		n = pte_node(pte);
+	}
+	return n;
+}
+
+static void count_mapping(struct pvi_table *t, const struct filling *f)
+{
+	t->stats.mappings++;
+	t->stats.pages += f->last - f->first + 1;
+}
+
 int pvi_table_map(struct pvi_table *t, struct pvi_range iova, uint64_t target, unsigned int prot)
 {
 	struct filling f = {
@@ -220,6 +247,7 @@ int pvi_table_map(struct pvi_table *t, struct pvi_range iova, uint64_t target, u
 		.target = target >> PVI_PAGE_SHIFT,
 		.prot = prot,
 	};
+	struct node *n;
 	struct leaf l;
 	int err;
 
@@ -228,15 +256,21 @@ int pvi_table_map(struct pvi_table *t, struct pvi_range iova, uint64_t target, u
 		return -EINVAL;
 	if (target >= TARGET_LIMIT || iova.last - iova.first > TARGET_LIMIT - 1 - target)
 		return -EINVAL;
-	if (pvi_table_next_leaf(t, f.first, &l) && l.first <= f.last)
+	n = common_node(t, f.first, f.last);
+	if (n ? next_used(n, node_index(f.first, 0)) <= node_index(f.last, 0)
+	      : pvi_table_next_leaf(t, f.first, &l) && l.first <= f.last)
 		return -EEXIST;
 	if (t->stats.mappings >= t->caps.max_mappings)
 		return -ENOMEM;
-	err = enter_mapping(t, &f);
-	if (err)
-		return err;
-	t->stats.mappings++;
-	t->stats.pages += f.last - f.first + 1;
+	if (n) {
+		for (uint64_t page = f.first; page <= f.last; page++)
+			set_pte(n, node_index(page, 0), make_leaf(&f, page));
+	} else {
+		err = enter_mapping(t, &f);
+		if (err)
+			return err;
+	}
+	count_mapping(t, &f);
 	return 0;
 }
 
@@ -294,6 +328,28 @@ static bool is_border(const struct pvi_table *t, uint64_t page)
 	return !find_leaf(t, page, &l) || (l.first == page && (l.pte & PTE_START));
 }
 
+/*
+ * Removes the mapping of exactly these pages, if that is what they are and their
+ * node does not become empty: what most UNMAPs want.
+ */
+static bool unmap_exactly(struct pvi_table *t, uint64_t first, uint64_t last)
+{
+	struct node *n = common_node(t, first, last);
+	uint64_t pages = last - first + 1, pte;
+
+	if (!n || n->nr_used <= pages)
+		return false;
+	/* A mapping of less than a node's pages knows how long it is. */
+	pte = load_pte(n, node_index(first, 0));
+	if (!(pte & PTE_START) || leaf_left(pte) != pages)
+		return false;
+	for (uint64_t page = first; page <= last; page++)
+		clear_pte(n, node_index(page, 0));
+	t->stats.mappings--;
+	t->stats.pages -= pages;
+	return true;
+}
+
 int pvi_table_unmap(struct pvi_table *t, struct pvi_range iova, uint64_t *ret_removed)
 {
 	uint64_t first = iova.first >> PVI_PAGE_SHIFT, last = iova.last >> PVI_PAGE_SHIFT;
@@ -309,6 +365,11 @@ int pvi_table_unmap(struct pvi_table *t, struct pvi_range iova, uint64_t *ret_re
 		return -ERANGE;
 	if (cut_last && find_leaf(t, last, &l))
 		return -ERANGE;
+	if (!cut_first && !cut_last && unmap_exactly(t, first, last)) {
+		if (ret_removed)
+			*ret_removed = 1;
+		return 0;
+	}
 	/* Nothing is ever found behind the last page. */
 	if (!is_border(t, first) || !is_border(t, last + 1))
 		return -ERANGE;

@@ -153,6 +153,28 @@ static inline unsigned int next_used(const struct node *n, unsigned int i)
 	return NODE_ENTRIES;
 }
 
+/*
+ * The entry of level 0 for @page, not loaded yet so that it can be fetched ahead.
+ * NULL: nodes do not lead so far.
+ */
+static inline const _Atomic uint64_t *find_entry(const struct pvi_table *t, uint64_t page)
+{
+	uint64_t root = atomic_load_explicit(&t->root, memory_order_acquire);
+	unsigned int shift = NODE_SHIFT * (unsigned int)root_level(root);
+	const struct node *n = root_node(root);
+
+	if (!n || page >> shift >= NODE_ENTRIES)
+		return NULL;
+	for (; shift; shift -= NODE_SHIFT) {
+		uint64_t pte = load_pte(n, (unsigned int)(page >> shift) & (NODE_ENTRIES - 1));
+
+		if (!(pte & PTE_NODE))
+			return NULL;
+		n = pte_node(pte);
+	}
+	return &n->pte[page & (NODE_ENTRIES - 1)];
+}
+
 /* The leaf that covers @page. Reader or writer. */
 static inline bool find_leaf(const struct pvi_table *t, uint64_t page, struct leaf *ret)
 {

@@ -233,6 +233,77 @@ static void do_translate(struct run *r)
 	}
 }
 
+/* Several at once: as if one by one, up to the first that fails. */
+static void do_translate_vec(struct run *r)
+{
+	struct pvi_table_access access[70];
+	struct pvi_table_run got[70], run;
+	unsigned int nr = take(r, 1) % 71, prot = take(r, 1) & 3, cookie, done;
+	int err, expected = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		struct pvi_range iova = take_known_range(r);
+
+		access[i] = (struct pvi_table_access){iova.first, iova.last - iova.first};
+	}
+	cookie = pvi_table_enter(r->table);
+	done = pvi_table_translate_vec(r->table, access, nr, prot, got, &err);
+	pvi_table_leave(r->table, cookie);
+	for (unsigned int i = 0; i < nr; i++) {
+		expected = oracle_translate(&r->oracle, access[i].iova, access[i].len, prot, &run);
+		if (expected) {
+			CHECK(i == done, "%u of %u, not %u", done, nr, i);
+			break;
+		}
+		CHECK(i < done && got[i].target == run.target && got[i].len == run.len,
+		      "vec %" PRIx64 " + %" PRIx64 ": %" PRIx64 " + %" PRIx64 ", not %" PRIx64
+		      " + %" PRIx64,
+		      access[i].iova, access[i].len, got[i].target, got[i].len, run.target,
+		      run.len);
+	}
+	CHECK(err == expected && done <= nr, "%d, not %d", err, expected);
+}
+
+static int oracle_list(const struct oracle *o, struct pvi_range iova, unsigned int prot,
+		       struct pvi_table_run *ret, unsigned int max, unsigned int *ret_nr)
+{
+	for (unsigned int nr = 0; nr < max;) {
+		int err = oracle_translate(o, iova.first, UINT64_MAX, prot, &ret[nr]);
+
+		if (err)
+			return err;
+		if (ret[nr].len - 1 >= iova.last - iova.first) {
+			ret[nr].len = iova.last - iova.first + 1;
+			*ret_nr = nr + 1;
+			return 0;
+		}
+		iova.first += ret[nr++].len;
+	}
+	return -E2BIG;
+}
+
+static void do_translate_list(struct run *r)
+{
+	struct pvi_table_run got[8], run[8];
+	struct pvi_range iova = take_known_range(r);
+	unsigned int max = take(r, 1) % 9, prot = take(r, 1) & 3, nr = 77, got_nr = 77, cookie;
+	int err, expected;
+
+	if (!pvi_range_valid(iova))
+		return;
+	cookie = pvi_table_enter(r->table);
+	err = pvi_table_translate_list(r->table, iova, prot, got, max, &got_nr);
+	pvi_table_leave(r->table, cookie);
+	expected = oracle_list(&r->oracle, iova, prot, run, max, &nr);
+	CHECK(err == expected && got_nr == nr,
+	      "list [%" PRIx64 ", %" PRIx64 "], %u: %d %u, not %d %u", iova.first, iova.last, max,
+	      err, got_nr, expected, nr);
+	for (unsigned int i = 0; !err && i < nr; i++)
+		CHECK(got[i].target == run[i].target && got[i].len == run[i].len,
+		      "run %u: %" PRIx64 " + %" PRIx64 ", not %" PRIx64 " + %" PRIx64, i,
+		      got[i].target, got[i].len, run[i].target, run[i].len);
+}
+
 static void do_op(struct run *r)
 {
 	uint32_t op = take(r, 1);
@@ -241,8 +312,12 @@ static void do_op(struct run *r)
 		do_map(r);
 	} else if (op < 140) {
 		do_unmap(r);
-	} else if (op < 230) {
+	} else if (op < 210) {
 		do_translate(r);
+	} else if (op < 220) {
+		do_translate_vec(r);
+	} else if (op < 230) {
+		do_translate_list(r);
 	} else if (op < 250) {
 		pvi_table_synchronize(r->table);
 	} else if (op < 254) {

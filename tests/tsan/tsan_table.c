@@ -39,6 +39,30 @@ static uint64_t iova_of(unsigned int page)
 	return (uint64_t)page << 21;
 }
 
+static void use(unsigned int page, const struct pvi_table_run *run)
+{
+	if (frame[run->target >> 12].page != page + 1) {
+		fprintf(stderr, "page %u led to a frame of %lu\n", page,
+			(unsigned long)frame[run->target >> 12].page - 1);
+		abort();
+	}
+	atomic_fetch_add_explicit(&hits, 1, memory_order_relaxed);
+}
+
+/* Of two pages at once, as far as they are mapped. */
+static void translate_two(unsigned int page)
+{
+	const unsigned int pages[2] = {page, page ^ 1};
+	const struct pvi_table_access access[2] = {{iova_of(page), 1}, {iova_of(page ^ 1), 1}};
+	struct pvi_table_run run[2];
+	unsigned int n;
+	int err;
+
+	n = pvi_table_translate_vec(table, access, 2, PVI_READ, run, &err);
+	for (unsigned int i = 0; i < n; i++)
+		use(pages[i], &run[i]);
+}
+
 static void *reader(void *arg)
 {
 	uint64_t x = (uintptr_t)arg;
@@ -50,14 +74,10 @@ static void *reader(void *arg)
 		x = x * 6364136223846793005u + 1442695040888963407u;
 		page = (unsigned int)(x >> 40) % PAGES;
 		cookie = pvi_table_enter(table);
-		if (!pvi_table_translate(table, iova_of(page), 1, PVI_READ, &run)) {
-			if (frame[run.target >> 12].page != page + 1) {
-				fprintf(stderr, "page %u led to a frame of %lu\n", page,
-					(unsigned long)frame[run.target >> 12].page - 1);
-				abort();
-			}
-			atomic_fetch_add_explicit(&hits, 1, memory_order_relaxed);
-		}
+		if (x & 1ull << 33)
+			translate_two(page);
+		else if (!pvi_table_translate(table, iova_of(page), 1, PVI_READ, &run))
+			use(page, &run);
 		pvi_table_leave(table, cookie);
 	}
 	return NULL;

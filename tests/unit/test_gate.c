@@ -28,33 +28,148 @@ static void test_nobody_inside(void **state)
 	pvi_gate_done(&gate);
 }
 
-/* In either phase: it waits for who is inside, not for who enters meanwhile. */
-static void test_waits_for_those_inside(void **state)
+static void start_waiter(pthread_t *w)
+{
+	atomic_store(&done, false);
+	assert_int_equal(pthread_create(w, NULL, waiter, NULL), 0);
+	while (!atomic_load(&gate.waiting))
+		sched_yield();
+}
+
+static void assert_still_waiting(void)
+{
+	for (int i = 0; i < 500; i++) {
+		sched_yield();
+		assert_false(atomic_load(&done));
+	}
+}
+
+/* It waits for who is inside, not for who enters meanwhile. */
+static void waits_for_those_inside(void)
+{
+	unsigned int before = pvi_gate_enter(&gate), nested = pvi_gate_enter(&gate), after;
+	pthread_t w;
+
+	start_waiter(&w);
+	pvi_gate_leave(&gate, nested);
+	assert_still_waiting();
+	pvi_gate_leave(&gate, before);
+	after = pvi_gate_enter(&gate);
+	pthread_join(w, NULL);
+	pvi_gate_leave(&gate, after);
+
+	/* A nested visit may outlive the one around it. */
+	before = pvi_gate_enter(&gate);
+	nested = pvi_gate_enter(&gate);
+	start_waiter(&w);
+	pvi_gate_leave(&gate, before);
+	assert_still_waiting();
+	after = pvi_gate_enter(&gate);
+	pvi_gate_leave(&gate, nested);
+	pthread_join(w, NULL);
+	pvi_gate_leave(&gate, after);
+}
+
+static void visit(int times)
+{
+	while (times--)
+		pvi_gate_leave(&gate, pvi_gate_enter(&gate));
+}
+
+static void wait_elsewhere(void)
+{
+	pthread_t w;
+
+	assert_int_equal(pthread_create(&w, NULL, waiter, NULL), 0);
+	pthread_join(w, NULL);
+}
+
+/* A cookie below PVI_GATE_SLOTS: the visit made no exchange. */
+static bool visits_plainly(void)
+{
+	unsigned int cookie = pvi_gate_enter(&gate);
+
+	pvi_gate_leave(&gate, cookie);
+	return cookie < PVI_GATE_SLOTS;
+}
+
+static void test_fresh_slot(void **state)
 {
 	assert_int_equal(pvi_gate_init(&gate), 0);
-	for (int round = 0; round < 4; round++) {
-		unsigned int before = pvi_gate_enter(&gate), nested = pvi_gate_enter(&gate);
-		unsigned int after = 0;
-		pthread_t w;
-
-		atomic_store(&done, false);
-		assert_int_equal(pthread_create(&w, NULL, waiter, NULL), 0);
-		while (atomic_load(&gate.phase) == (before & 1))
-			sched_yield();
-		after = pvi_gate_enter(&gate);
-		pvi_gate_leave(&gate, before);
-		for (int i = 0; i < 500; i++) {
-			sched_yield();
-			assert_false(atomic_load(&done));
-		}
-		pvi_gate_leave(&gate, nested);
-		pthread_join(w, NULL);
-		assert_true(atomic_load(&done));
-		pvi_gate_leave(&gate, after);
-		if (round & 1)
-			pvi_gate_synchronize(&gate);
+	for (int i = 0; i < 4; i++) {
+		assert_false(visits_plainly());
+		waits_for_those_inside();
 	}
 	pvi_gate_done(&gate);
+}
+
+/* Who comes often pays nothing, until the writer comes as often. */
+static void test_visitor_is_relieved_and_asked(void **state)
+{
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	if (atomic_load(&gate.no_membarrier))
+		skip();
+	for (int i = 0; i < 4; i++) {
+		visit(1000);
+		assert_true(visits_plainly());
+		waits_for_those_inside();
+		wait_elsewhere();
+		wait_elsewhere();
+		assert_false(visits_plainly());
+		waits_for_those_inside();
+	}
+	pvi_gate_done(&gate);
+}
+
+static void test_kernel_without_membarrier(void **state)
+{
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	atomic_store(&gate.no_membarrier, true);
+	visit(1000);
+	assert_false(visits_plainly());
+	waits_for_those_inside();
+	wait_elsewhere();
+	pvi_gate_done(&gate);
+}
+
+#define CROWD (2 * PVI_GATE_SLOTS)
+
+static pthread_barrier_t all_inside, may_leave;
+
+static void *visitor(void *arg)
+{
+	unsigned int cookie = pvi_gate_enter(&gate);
+
+	pthread_barrier_wait(&all_inside);
+	if (arg)
+		pthread_barrier_wait(&may_leave);
+	pvi_gate_leave(&gate, cookie);
+	return NULL;
+}
+
+/* More threads than slots; the last to leave is one with a slot, or one without. */
+static void test_crowd(void **state)
+{
+	pthread_t t[CROWD], w;
+
+	for (int last = 0; last < CROWD; last++) {
+		assert_int_equal(pvi_gate_init(&gate), 0);
+		pthread_barrier_init(&all_inside, NULL, CROWD + 1);
+		pthread_barrier_init(&may_leave, NULL, 2);
+		for (int i = 0; i < CROWD; i++)
+			assert_int_equal(
+				pthread_create(&t[i], NULL, visitor, i == last ? &gate : NULL), 0);
+		pthread_barrier_wait(&all_inside);
+		start_waiter(&w);
+		assert_still_waiting();
+		pthread_barrier_wait(&may_leave);
+		pthread_join(w, NULL);
+		for (int i = 0; i < CROWD; i++)
+			pthread_join(t[i], NULL);
+		pthread_barrier_destroy(&all_inside);
+		pthread_barrier_destroy(&may_leave);
+		pvi_gate_done(&gate);
+	}
 }
 
 static atomic_uint nr_done;
@@ -109,7 +224,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody_inside),
-		cmocka_unit_test(test_waits_for_those_inside),
+		cmocka_unit_test(test_fresh_slot),
+		cmocka_unit_test(test_visitor_is_relieved_and_asked),
+		cmocka_unit_test(test_kernel_without_membarrier),
+		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_two_writers),
 		cmocka_unit_test(test_deadline),
 	};
