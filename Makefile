@@ -10,7 +10,7 @@ KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild tests/guest/Kbui
 KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild core/*.[ch])
 QUIET := @
 
-.PHONY: all help deps modules kernels testbed payload static check soak run bench clean
+.PHONY: all help deps modules kernels testbed payload static check soak run bench bench-table clean
 
 all: deps
 	$(QUIET)scripts/build host
@@ -59,14 +59,20 @@ soak:
 run: testbed
 	$(QUIET)scripts/run-demo
 
+# Needs neither guests nor the testbed.
+bench-table:
+	$(QUIET)scripts/deps.sh build bench-table
+	$(QUIET)bench/table
+
 bench-%: testbed
 	$(QUIET)bench/$*
 
 bench: testbed
+	$(QUIET)scripts/deps.sh bench-table
 	$(QUIET)set -e; for b in bench/*; do \
 		if [ -f "$$b" ] && [ -x "$$b" ]; then echo "== $$b"; "$$b"; fi; \
 	done
 
 clean:
 	rm -rf build/host build/static build/asan build/clang build/fuzz \
-		build/modules build/check build/testbed
+		build/modules build/check build/testbed build/bench

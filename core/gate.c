@@ -354,10 +354,10 @@ static bool look(struct pvi_gate_slot *s)
 	return true;
 }
 
-/* g->lock held. The caller's own slot is empty: it is not inside. */
+/* g->lock held. */
 static int wait_for_slots(struct pvi_gate *g, struct deadline *d)
 {
-	bool others[PVI_GATE_SLOTS] = {false}, barrier = false;
+	bool owned[PVI_GATE_SLOTS] = {false}, barrier = false;
 	int err = 0;
 
 	if (!atomic_fetch_add(&g->nr_owned, 0))
@@ -365,14 +365,15 @@ static int wait_for_slots(struct pvi_gate *g, struct deadline *d)
 	for (int i = 0; i < PVI_GATE_SLOTS; i++) {
 		uintptr_t owner = atomic_load_explicit(&g->slot[i].owner, memory_order_relaxed);
 
-		others[i] = owner && owner != self();
-		if (others[i])
+		owned[i] = owner;
+		/* The caller's own visits are in order as they are. */
+		if (owner && owner != self())
 			barrier |= look(&g->slot[i]);
 	}
 	if (barrier)
 		barrier_everywhere(g);
 	for (int i = 0; i < PVI_GATE_SLOTS && !err; i++)
-		if (others[i])
+		if (owned[i])
 			err = wait_for_slot(g, &g->slot[i], d);
 	return err;
 }

@@ -32,8 +32,11 @@ group()
 		why='to run the tests'
 		pkgs='clang libclang-rt-14-dev clang-format-14 acpica-tools sparse
 		git' ;;
+	bench-table)
+		why='for the peers of the domain table, and plots'
+		pkgs='libglib2.0-dev xz-utils gnuplot-nox' ;;
 	*)
-		die "no group '$1': give build, kernels, modules, testbed or check" ;;
+		die "no group '$1': give build, kernels, modules, testbed, check or bench-table" ;;
 	esac
 }
 
@@ -42,7 +45,7 @@ if [ "${1-}" = --list ]; then
 	list_only=1
 	shift
 fi
-[ $# -gt 0 ] || die 'no group given: give build, kernels, modules, testbed or check'
+[ $# -gt 0 ] || die 'no group given: give build, kernels, modules, testbed, check or bench-table'
 
 all=
 for name; do
