@@ -5,7 +5,8 @@
  *
  * A doorbell handles what the queue holds, at most its size, as one batch: the
  * used entries are written one by one, then everything that the batch removed is
- * waited for, and only then are the entries published together. EVENT_IDX is not
+ * waited for, and only then are the entries published together. An UNMAP whose
+ * wait timed out is answered anew, with DEVERR, before that. EVENT_IDX is not
  * offered and kicks are never suppressed, so whatever a driver adds while a batch
  * runs comes with a doorbell of its own: no driver can keep one vCPU in here for
  * ever, and a kick is counted for each batch.
@@ -31,6 +32,12 @@ struct pvi_viommu {
 	struct pvi_vp vp;
 	struct pvi_vq_chain chain; /* the one being handled */
 	struct pvi_reply reply;
+	/* UNMAPs of the batch that were answered OK, until the flush. */
+	struct {
+		uint64_t status; /* guest-physical address of the answer */
+		uint32_t domain;
+	} removed[QUEUE_SIZE];
+	unsigned int nr_removed;
 };
 
 static void publish(struct pvi_viommu *v, unsigned int q)
@@ -41,6 +48,37 @@ static void publish(struct pvi_viommu *v, unsigned int q)
 		pvi_vp_needs_reset(&v->vp);
 	else if (notify)
 		pvi_vp_queue_interrupt(&v->vp, q);
+}
+
+/* Where the first byte of the device-writable part is. */
+static uint64_t first_in(const struct pvi_vq_chain *c)
+{
+	return c->seg[c->nr_out].addr;
+}
+
+/* An OK that is to be taken back if the flush times out. */
+static void note_removal(struct pvi_viommu *v)
+{
+	const struct pvi_reply *r = &v->reply;
+
+	if (!r->removed || r->data[0] != PVI_S_OK)
+		return;
+	v->removed[v->nr_removed].status = first_in(&v->chain);
+	v->removed[v->nr_removed].domain = r->domain;
+	v->nr_removed++;
+}
+
+static void take_back(struct pvi_viommu *v)
+{
+	const uint8_t status = PVI_S_DEVERR;
+
+	for (unsigned int i = 0; i < v->nr_removed; i++) {
+		if (pvi_iommu_removed(v->iommu, v->removed[i].domain))
+			continue;
+		pvi_count(&v->iommu->refused, 1);
+		/* It could be written a moment ago, and RAM stays. */
+		(void)pvi_gpa_write(v->iommu, v->removed[i].status, &status, 1);
+	}
 }
 
 /* Handles v->chain; returns the used length. */
@@ -63,6 +101,7 @@ static uint32_t handle_request(struct pvi_viommu *v)
 		pvi_count(&v->iommu->malformed, 1);
 		return 0;
 	}
+	note_removal(v);
 	return v->reply.off + v->reply.len;
 }
 
@@ -72,6 +111,7 @@ static void handle_requests(struct pvi_viommu *v)
 	int r = 0;
 
 	pvi_count(&v->iommu->kicks, 1);
+	v->nr_removed = 0;
 	for (unsigned int n = 0; n < vq->cfg.size; n++) {
 		r = pvi_vq_pop(vq, &v->chain);
 		if (r <= 0)
@@ -80,7 +120,8 @@ static void handle_requests(struct pvi_viommu *v)
 		if (r)
 			break;
 	}
-	pvi_iommu_flush(v->iommu);
+	if (pvi_iommu_flush(v->iommu))
+		take_back(v);
 	if (r < 0) {
 		pvi_count(&v->iommu->malformed, 1);
 		pvi_vp_needs_reset(&v->vp);

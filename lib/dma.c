@@ -4,9 +4,12 @@
  *
  * A transfer is checked as a whole, then copied in chunks of at most
  * PVI_DMA_CHUNK bytes. Each chunk translates anew and stays inside the
- * endpoint's gate (which keeps the domain) and the table's (which keeps the
- * translation) until it is copied. Whoever takes away a right therefore waits
- * for one chunk at most, and a chunk begun after that finds the right gone.
+ * endpoint's gate until it is copied; the table's gate is only for translating.
+ * Whoever takes away a right waits at the endpoint's gate, for one chunk at most,
+ * and a chunk begun after that finds the right gone.
+ *
+ * A page of guest RAM may take for ever to arrive. Then that wait times out, and
+ * the endpoint has failed (pvi_endpoint_drain()).
  */
 #include "lib/priv.h"
 
@@ -36,6 +39,13 @@ bool pvi_gpa_is_ram(struct pvi_iommu *iommu, struct pvi_range gpa)
 			return true;
 		gpa.first += len;
 	}
+}
+
+bool pvi_gpa_is_mmio(struct pvi_iommu *iommu, struct pvi_range gpa)
+{
+	uint64_t last = gpa.last - gpa.first;
+
+	return last != UINT64_MAX && iommu->ops.mmio_allowed(iommu->cfg.ctx, gpa.first, last + 1);
 }
 
 static void copy(const struct access *a, void *hva, uint64_t off, size_t len)
@@ -86,8 +96,44 @@ static bool bypass_run(const struct pvi_endpoint *ep, uint64_t iova, uint64_t le
 	return true;
 }
 
-/* Inside the endpoint's gate and, where there is one, the table's. */
-static int access_range(const struct access *a, const struct pvi_table *table, uint64_t iova,
+/* Between entering and leaving it. */
+static int translate(struct pvi_table *table, uint64_t iova, uint64_t len, unsigned int prot,
+		     struct pvi_table_run *ret)
+{
+	unsigned int cookie = pvi_table_enter(table);
+	int err = pvi_table_translate(table, iova, len, prot, ret);
+
+	pvi_table_leave(table, cookie);
+	return err;
+}
+
+static bool is_mmio(struct pvi_table *table, uint64_t iova)
+{
+	struct pvi_table_run run;
+
+	return !translate(table, iova, 1, PVI_MMIO, &run);
+}
+
+/* What the run leads to, be it RAM or a peer's registers that were mapped as such. */
+static bool access_run(const struct access *a, struct pvi_table *table, uint64_t iova, uint64_t off,
+		       const struct pvi_table_run *run, uint64_t *ret_done)
+{
+	const struct pvi_iommu_ops *ops = &a->ep->iommu->ops;
+	struct pvi_range gpa = {run->target, run->target + run->len - 1};
+
+	if (access_ram(a, run->target, off, run->len, ret_done))
+		return true;
+	if (*ret_done || !ops->mmio || !table || !is_mmio(table, iova))
+		return false;
+	/* The guest may have moved the registers since it mapped them. */
+	if (!pvi_gpa_is_mmio(a->ep->iommu, gpa))
+		return false;
+	return !a->buf || !ops->mmio(a->ep->iommu->cfg.ctx, a->ep->id, run->target, a->buf + off,
+				     run->len, a->write);
+}
+
+/* Inside the endpoint's gate, which keeps the table. */
+static int access_range(const struct access *a, struct pvi_table *table, uint64_t iova,
 			uint64_t off, uint64_t len, struct refusal *ret_refusal)
 {
 	unsigned int prot = a->write ? PVI_WRITE : PVI_READ;
@@ -98,10 +144,10 @@ static int access_range(const struct access *a, const struct pvi_table *table, u
 
 		ret_refusal->address = iova;
 		ret_refusal->reason = table ? PVI_FAULT_MAPPING : PVI_FAULT_UNKNOWN;
-		if (table ? pvi_table_translate(table, iova, len, prot, &run) != 0
+		if (table ? translate(table, iova, len, prot, &run) != 0
 			  : !bypass_run(a->ep, iova, len, &run))
 			return -EFAULT;
-		if (!access_ram(a, run.target, off, run.len, &done)) {
+		if (!access_run(a, table, iova, off, &run, &done)) {
 			ret_refusal->address += done;
 			ret_refusal->reason = PVI_FAULT_UNKNOWN;
 			return -EFAULT;
@@ -119,8 +165,6 @@ static int access_in_gate(const struct access *a, uint64_t iova, uint64_t off, u
 {
 	struct pvi_endpoint *ep = a->ep;
 	struct pvi_domain *d;
-	unsigned int cookie;
-	int err;
 
 	if (!atomic_load_explicit(&ep->dma_on, memory_order_acquire)) {
 		*ret_refusal = (struct refusal){PVI_FAULT_BLOCKED, iova};
@@ -133,10 +177,7 @@ static int access_in_gate(const struct access *a, uint64_t iova, uint64_t off, u
 	}
 	if (!d || d->bypass)
 		return access_range(a, NULL, iova, off, len, ret_refusal);
-	cookie = pvi_table_enter(d->table);
-	err = access_range(a, d->table, iova, off, len, ret_refusal);
-	pvi_table_leave(d->table, cookie);
-	return err;
+	return access_range(a, d->table, iova, off, len, ret_refusal);
 }
 
 /* All of [@iova, @iova + @len), a chunk at a time. */

@@ -51,7 +51,10 @@ PVI_EXPORT int pvi_endpoint_add(struct pvi_iommu *iommu, uint32_t id,
 	ep->iommu = iommu;
 	ep->id = id;
 	atomic_init(&ep->dma_on, config->dma_on);
+	ep->backend = config->backend;
 	err = copy_reserved(ep, config);
+	if (!err && ep->backend)
+		err = pvi_backend_reserve(ep->backend, ep);
 	if (err)
 		goto free_ep;
 	err = pvi_gate_init(&ep->gate);
@@ -61,6 +64,8 @@ PVI_EXPORT int pvi_endpoint_add(struct pvi_iommu *iommu, uint32_t id,
 	pthread_mutex_lock(&iommu->lock);
 	if (pvi_endpoint_find(iommu, id)) {
 		err = -EEXIST;
+	} else if (ep->backend && ep->backend->broken) {
+		err = -EIO;
 	} else {
 		ep->next = *head;
 		*head = ep;
@@ -86,9 +91,12 @@ PVI_EXPORT void pvi_endpoint_remove(struct pvi_endpoint *endpoint)
 	if (!endpoint)
 		return;
 	iommu = endpoint->iommu;
-	pvi_endpoint_set_dma(endpoint, false);
+	atomic_store(&endpoint->dma_on, false);
+	/* However long: what is in flight uses the endpoint, and requests go on meanwhile. */
+	pvi_gate_synchronize(&endpoint->gate);
 	pthread_mutex_lock(&iommu->lock);
-	pvi_domain_detach(endpoint);
+	(void)pvi_domain_detach(endpoint);
+	pvi_domain_settle(endpoint);
 	for (p = bucket(iommu, endpoint->id); *p != endpoint; p = &(*p)->next)
 		;
 	*p = endpoint->next;
@@ -97,11 +105,59 @@ PVI_EXPORT void pvi_endpoint_remove(struct pvi_endpoint *endpoint)
 	pvi_free(endpoint);
 }
 
-PVI_EXPORT void pvi_endpoint_set_dma(struct pvi_endpoint *endpoint, bool on)
+void pvi_endpoint_fail(struct pvi_endpoint *endpoint)
 {
-	atomic_store(&endpoint->dma_on, on);
-	if (!on)
-		pvi_gate_synchronize(&endpoint->gate);
+	struct pvi_iommu *iommu = endpoint->iommu;
+
+	if (endpoint->failed)
+		return;
+	endpoint->failed = true;
+	atomic_store(&endpoint->dma_on, false);
+	if (iommu->ops.failed)
+		iommu->ops.failed(iommu->cfg.ctx, endpoint->id);
+}
+
+int pvi_endpoint_drain(struct pvi_endpoint *endpoint)
+{
+	struct pvi_iommu *iommu = endpoint->iommu;
+	/* One that is stuck was waited for once; from then on we only look. */
+	unsigned int timeout_ms = endpoint->failed ? 1 : iommu->cfg.dma_timeout_ms;
+
+	if (pvi_gate_synchronize_for(&endpoint->gate, timeout_ms)) {
+		pvi_endpoint_fail(endpoint);
+		iommu->stuck = true;
+		return -ETIMEDOUT;
+	}
+	pvi_domain_settle(endpoint);
+	return 0;
+}
+
+/* iommu->lock held. */
+static int switch_on(struct pvi_endpoint *ep)
+{
+	if (ep->failed) {
+		if ((ep->backend && ep->backend->broken) || pvi_endpoint_drain(ep))
+			return -EBUSY;
+		ep->failed = false;
+	}
+	atomic_store(&ep->dma_on, true);
+	return 0;
+}
+
+PVI_EXPORT int pvi_endpoint_set_dma(struct pvi_endpoint *endpoint, bool on)
+{
+	struct pvi_iommu *iommu = endpoint->iommu;
+	int err;
+
+	pthread_mutex_lock(&iommu->lock);
+	if (on) {
+		err = switch_on(endpoint);
+	} else {
+		atomic_store(&endpoint->dma_on, false);
+		err = pvi_endpoint_drain(endpoint);
+	}
+	pthread_mutex_unlock(&iommu->lock);
+	return err;
 }
 
 PVI_EXPORT void pvi_endpoint_get_stats(struct pvi_endpoint *endpoint,
@@ -121,6 +177,7 @@ PVI_EXPORT void pvi_endpoint_get_stats(struct pvi_endpoint *endpoint,
 	pthread_mutex_lock(&endpoint->iommu->lock);
 	d = atomic_load_explicit(&endpoint->domain, memory_order_relaxed);
 	s.attached = d;
+	s.failed = endpoint->failed;
 	s.bypass = d ? d->bypass : atomic_load(&endpoint->iommu->bypass);
 	if (d && d->table) {
 		pvi_table_stats(d->table, &t);

@@ -16,6 +16,8 @@ static int check_config(const struct pvi_iommu_config *c)
 	/* A field that starts at 1 and that the guest may not set is a trap, not a policy. */
 	if (c->start_bypass && !c->allow_bypass)
 		return -EINVAL;
+	if (!c->ops->mmio != !c->ops->mmio_allowed)
+		return -EINVAL;
 	return 0;
 }
 
@@ -66,11 +68,29 @@ PVI_EXPORT void pvi_iommu_free(struct pvi_iommu *iommu)
 	pvi_free(iommu);
 }
 
-void pvi_iommu_flush(struct pvi_iommu *iommu)
+int pvi_iommu_flush(struct pvi_iommu *iommu)
 {
+	int err;
+
 	pthread_mutex_lock(&iommu->lock);
 	pvi_domain_flush(iommu);
+	err = iommu->stuck ? -ETIMEDOUT : 0;
+	iommu->stuck = false;
 	pthread_mutex_unlock(&iommu->lock);
+	return err;
+}
+
+bool pvi_iommu_removed(struct pvi_iommu *iommu, uint32_t id)
+{
+	struct pvi_domain *d;
+	bool removed;
+
+	pthread_mutex_lock(&iommu->lock);
+	d = pvi_domain_find(iommu, id);
+	/* It may be gone because its last endpoint was detached while that was stuck. */
+	removed = d && !d->stuck;
+	pthread_mutex_unlock(&iommu->lock);
+	return removed;
 }
 
 void pvi_iommu_set_bypass(struct pvi_iommu *iommu, bool on)
@@ -79,7 +99,8 @@ void pvi_iommu_set_bypass(struct pvi_iommu *iommu, bool on)
 	atomic_store(&iommu->bypass, on);
 	for (unsigned int i = 0; !on && i < PVI_ENDPOINT_BUCKETS; i++)
 		for (struct pvi_endpoint *ep = iommu->endpoints[i]; ep; ep = ep->next)
-			pvi_gate_synchronize(&ep->gate);
+			(void)pvi_endpoint_drain(ep);
+	pvi_backend_refresh_all(iommu);
 	pthread_mutex_unlock(&iommu->lock);
 }
 
@@ -113,6 +134,8 @@ uint64_t pvi_iommu_features(const struct pvi_iommu *iommu)
 	uint64_t f = 1u << PVI_F_INPUT_RANGE | 1u << PVI_F_DOMAIN_RANGE | 1u << PVI_F_MAP_UNMAP |
 		     1u << PVI_F_PROBE;
 
+	if (iommu->ops.mmio)
+		f |= 1u << PVI_F_MMIO;
 	return iommu->cfg.allow_bypass ? f | 1u << PVI_F_BYPASS_CONFIG : f;
 }
 

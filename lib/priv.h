@@ -4,12 +4,17 @@
  *
  * Locks, outermost first: struct pvi_viommu.lock (device.c), pvi_iommu.lock,
  * pvi_iommu.fault_lock. The embedder's fault() is called with none of them,
- * its interrupt() with the first.
+ * its interrupt() with the first, its failed() and a backend's operations with
+ * the first two.
  *
  * Lifetime: an endpoint belongs to whoever added it; its reserved regions never
  * change. A domain lives from the first ATTACH to the last detach. DMA finds it
  * through endpoint->domain inside endpoint->gate, so detaching clears that
- * pointer and synchronizes the gate before the domain may be freed.
+ * pointer and drains the gate before the domain may be freed. When draining times
+ * out, the endpoint keeps the domain in limbo until it has drained.
+ *
+ * A transfer is inside the table's gate only while it translates, so whoever
+ * waits there never waits for guest memory.
  */
 #ifndef PVI_LIB_PRIV_H
 #define PVI_LIB_PRIV_H
@@ -17,6 +22,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <pviommu/backend.h>
 #include <pviommu/iommu.h>
 
 #include "core/gate.h"
@@ -33,14 +39,32 @@
 #define PVI_EXPORT	     __attribute__((visibility("default")))
 
 struct pvi_domain {
+	struct pvi_iommu *iommu;
 	uint32_t id;
 	bool bypass;
 	struct pvi_table *table;	/* NULL: a bypass domain */
 	struct pvi_endpoint *endpoints; /* attached here */
 	struct pvi_domain *next;	/* same bucket */
+	struct pvi_backend *backends;	/* with an endpoint attached here */
 	/* Removed mappings may still be in use until the next pvi_iommu_flush(). */
 	bool dirty;
+	bool stuck; /* the last flush did not end what used them */
 	struct pvi_domain *next_dirty;
+	unsigned int in_limbo; /* endpoints whose last transfer may still use the table */
+	bool retired;	       /* not in a bucket any more */
+};
+
+/* What translates for hardware. All under iommu->lock. */
+struct pvi_backend {
+	struct pvi_iommu *iommu;
+	struct pvi_backend_config cfg; /* its windows are ours */
+	struct pvi_range *windows;
+	struct pvi_domain *domain; /* that its endpoints are attached to */
+	unsigned int attached;	   /* how many of them are */
+	bool identity;		   /* all RAM is mapped */
+	bool broken;		   /* it did not give up a mapping */
+	struct pvi_backend *next;
+	struct pvi_backend *next_in_domain;
 };
 
 struct pvi_endpoint {
@@ -50,11 +74,14 @@ struct pvi_endpoint {
 	size_t nr_reserved;
 	struct pvi_endpoint *next;	     /* same bucket; iommu->lock */
 	struct pvi_endpoint *next_in_domain; /* iommu->lock */
+	struct pvi_backend *backend;	     /* NULL: software */
+	struct pvi_domain *limbo;	     /* iommu->lock */
 
 	/* DMA is inside this gate for one chunk at a time. */
 	struct pvi_gate gate;
 	_Atomic(struct pvi_domain *) domain; /* written under iommu->lock */
 	atomic_bool dma_on;
+	bool failed; /* iommu->lock */
 
 	atomic_uint_fast64_t dma_reads, dma_writes;
 	atomic_uint_fast64_t dma_read_bytes, dma_write_bytes;
@@ -78,8 +105,10 @@ struct pvi_iommu {
 	struct pvi_endpoint *endpoints[PVI_ENDPOINT_BUCKETS];
 	struct pvi_domain *domains[PVI_DOMAIN_BUCKETS];
 	struct pvi_domain *dirty;
+	struct pvi_backend *backends;
 	uint32_t nr_domains;
 	bool has_device;
+	bool stuck; /* a wait timed out since the last flush */
 
 	/* Faults that wait for the guest to give a buffer. A leaf lock. */
 	pthread_mutex_t fault_lock;
@@ -108,6 +137,13 @@ static inline uint64_t pvi_counted(const atomic_uint_fast64_t *counter)
 
 /* iommu->lock held. */
 struct pvi_endpoint *pvi_endpoint_find(struct pvi_iommu *iommu, uint32_t id);
+/*
+ * iommu->lock held. Waits for the DMA that is in flight. -ETIMEDOUT: it is stuck, and
+ * the endpoint has failed.
+ */
+int pvi_endpoint_drain(struct pvi_endpoint *endpoint);
+/* iommu->lock held: no DMA from now on, the embedder is told. */
+void pvi_endpoint_fail(struct pvi_endpoint *endpoint);
 
 /* ---- domain.c: all with iommu->lock held ---- */
 
@@ -116,14 +152,40 @@ struct pvi_domain *pvi_domain_find(struct pvi_iommu *iommu, uint32_t id);
 int pvi_domain_new(struct pvi_iommu *iommu, uint32_t id, bool bypass, struct pvi_domain **ret);
 /* Nobody is attached. */
 void pvi_domain_free(struct pvi_iommu *iommu, struct pvi_domain *domain);
-void pvi_domain_attach(struct pvi_domain *domain, struct pvi_endpoint *endpoint);
-/* On return no DMA of @endpoint uses its domain, which is gone if it was the last. */
-void pvi_domain_detach(struct pvi_endpoint *endpoint);
+/*
+ * Moves @endpoint here from where it is; on failure it stays there. -EBUSY: its
+ * backend serves another domain. -EIO: it has failed; -ETIMEDOUT: that, and it is
+ * detached.
+ */
+int pvi_domain_attach(struct pvi_domain *domain, struct pvi_endpoint *endpoint);
+/*
+ * On return no DMA of @endpoint uses its domain, which is gone if it was the last;
+ * but -ETIMEDOUT or -EIO: it has failed.
+ */
+int pvi_domain_detach(struct pvi_endpoint *endpoint);
 /* Detaches every endpoint. */
 void pvi_domain_detach_all(struct pvi_iommu *iommu);
+/* In the table and in every backend, or (on failure) in none. */
+int pvi_domain_map(struct pvi_domain *domain, struct pvi_range virt, uint64_t phys,
+		   unsigned int prot);
+int pvi_domain_unmap(struct pvi_domain *domain, struct pvi_range virt);
+/* @endpoint has drained: its domain leaves limbo. */
+void pvi_domain_settle(struct pvi_endpoint *endpoint);
 /* Readers of what was unmapped so far leave before pvi_domain_flush() returns. */
-void pvi_domain_set_dirty(struct pvi_iommu *iommu, struct pvi_domain *domain);
 void pvi_domain_flush(struct pvi_iommu *iommu);
+
+/* ---- backend.c: all with iommu->lock held ---- */
+
+/* Makes the hardware translate as @domain does; NULL: as for the unattached. */
+int pvi_backend_join(struct pvi_backend *backend, struct pvi_domain *domain);
+int pvi_backend_leave(struct pvi_backend *backend);
+int pvi_backend_map(struct pvi_domain *domain, struct pvi_range virt, uint64_t phys,
+		    unsigned int prot);
+int pvi_backend_unmap(struct pvi_domain *domain, struct pvi_range virt);
+/* The bypass field has changed: what it means for those who are not attached. */
+void pvi_backend_refresh_all(struct pvi_iommu *iommu);
+/* Adds what @backend cannot translate to @endpoint's reserved regions. */
+int pvi_backend_reserve(const struct pvi_backend *backend, struct pvi_endpoint *endpoint);
 
 /* ---- dma.c ---- */
 
@@ -131,6 +193,8 @@ void pvi_domain_flush(struct pvi_iommu *iommu);
 int pvi_gpa_read(void *iommu, uint64_t gpa, void *buf, size_t len);
 int pvi_gpa_write(void *iommu, uint64_t gpa, const void *buf, size_t len);
 bool pvi_gpa_is_ram(struct pvi_iommu *iommu, struct pvi_range gpa);
+/* May devices reach all of @gpa, which is not RAM? */
+bool pvi_gpa_is_mmio(struct pvi_iommu *iommu, struct pvi_range gpa);
 
 /* ---- fault.c ---- */
 
@@ -157,6 +221,8 @@ void pvi_fault_set_sink(struct pvi_iommu *iommu, const struct pvi_fault_sink *si
 struct pvi_reply {
 	uint32_t off;
 	uint32_t len; /* 0: nothing; the used length is 0 too */
+	bool removed; /* an UNMAP of @domain, good only if pvi_iommu_removed() says so */
+	uint32_t domain;
 	uint8_t data[PVI_REPLY_MAX];
 };
 
@@ -171,8 +237,10 @@ void pvi_request_handle(struct pvi_iommu *iommu, uint64_t features, const void *
 
 /* ---- iommu.c ---- */
 
-/* Waits until nothing that requests removed is in use. */
-void pvi_iommu_flush(struct pvi_iommu *iommu);
+/* Waits until nothing that requests removed is in use. -ETIMEDOUT: some still is. */
+int pvi_iommu_flush(struct pvi_iommu *iommu);
+/* After a flush that timed out: is what was removed from domain @id out of use? */
+bool pvi_iommu_removed(struct pvi_iommu *iommu, uint32_t id);
 /* A reset of the device: no attachments, no domains; the bypass field stays. */
 void pvi_iommu_device_reset(struct pvi_iommu *iommu);
 /* The bypass field. On return no DMA is in flight that the new value forbids. */

@@ -68,6 +68,10 @@ static enum pvi_status status_of(int err)
 	case -EEXIST:
 	case -EINVAL:
 		return PVI_S_INVAL;
+	case -EFAULT:
+		return PVI_S_FAULT;
+	case -EBUSY:
+		return PVI_S_UNSUPP;
 	default:
 		return PVI_S_DEVERR;
 	}
@@ -83,6 +87,8 @@ static enum pvi_status attach_to(struct request *r, struct pvi_endpoint *ep, uin
 
 	if (d && d->bypass != bypass)
 		return PVI_S_INVAL;
+	if (ep->failed)
+		return PVI_S_DEVERR;
 	if (d && d == old)
 		return PVI_S_OK;
 	if (d && incompatible(d, ep))
@@ -92,10 +98,10 @@ static enum pvi_status attach_to(struct request *r, struct pvi_endpoint *ep, uin
 		if (err)
 			return status_of(err);
 	}
-	/* Detaching waits for the endpoint's DMA: the old domain is out of reach. */
-	pvi_domain_detach(ep);
-	pvi_domain_attach(d, ep);
-	return PVI_S_OK;
+	err = pvi_domain_attach(d, ep);
+	if (err && !d->endpoints)
+		pvi_domain_free(r->iommu, d);
+	return status_of(err);
 }
 
 static enum pvi_status attach(struct request *r)
@@ -125,8 +131,7 @@ static enum pvi_status detach(struct request *r)
 		return PVI_S_NOENT;
 	if (!d || atomic_load_explicit(&ep->domain, memory_order_relaxed) != d)
 		return PVI_S_INVAL;
-	pvi_domain_detach(ep);
-	return PVI_S_OK;
+	return status_of(pvi_domain_detach(ep));
 }
 
 static bool reserved_in_domain(const struct pvi_domain *d, struct pvi_range r)
@@ -143,9 +148,11 @@ static enum pvi_status check_map(const struct request *r, struct pvi_range virt,
 {
 	const struct pvi_iommu *iommu = r->iommu;
 	const struct pvi_range input = {iommu->cfg.input_first, iommu->cfg.input_last};
+	/* Without the feature, the MMIO flag is one we don't recognise. */
+	const uint32_t known =
+		PVI_MAP_F_READ | PVI_MAP_F_WRITE | (has(r, PVI_F_MMIO) ? PVI_MAP_F_MMIO : 0);
 
-	/* MMIO is not offered, so its flag is one we don't recognise. */
-	if (flags & ~(PVI_MAP_F_READ | PVI_MAP_F_WRITE))
+	if (flags & ~known)
 		return PVI_S_INVAL;
 	if (!pvi_range_valid(virt))
 		return PVI_S_INVAL;
@@ -179,10 +186,11 @@ static enum pvi_status map(struct request *r)
 		return PVI_S_NOENT;
 	if (d->bypass || reserved_in_domain(d, virt))
 		return PVI_S_INVAL;
-	/* Anything but RAM, a BAR or an interrupt window say, is a bad address. */
-	if (!pvi_gpa_is_ram(r->iommu, gpa))
+	/* Anything but RAM and allowed MMIO, an interrupt window say, is a bad address. */
+	if (flags & PVI_MAP_F_MMIO ? !pvi_gpa_is_mmio(r->iommu, gpa)
+				   : !pvi_gpa_is_ram(r->iommu, gpa))
 		return PVI_S_FAULT;
-	return status_of(pvi_table_map(d->table, virt, phys, flags));
+	return status_of(pvi_domain_map(d, virt, phys, flags));
 }
 
 static enum pvi_status unmap(struct request *r)
@@ -190,8 +198,6 @@ static enum pvi_status unmap(struct request *r)
 	struct pvi_range virt = {pvi_get64(r->out + FIELD(unmap, virt_start)),
 				 pvi_get64(r->out + FIELD(unmap, virt_end))};
 	struct pvi_domain *d;
-	uint64_t removed;
-	int err;
 
 	if (!has(r, PVI_F_MAP_UNMAP))
 		return PVI_S_UNSUPP;
@@ -202,10 +208,9 @@ static enum pvi_status unmap(struct request *r)
 		return PVI_S_NOENT;
 	if (d->bypass)
 		return PVI_S_INVAL;
-	err = pvi_table_unmap(d->table, virt, &removed);
-	if (!err && removed)
-		pvi_domain_set_dirty(r->iommu, d);
-	return status_of(err);
+	r->reply->removed = true;
+	r->reply->domain = d->id;
+	return status_of(pvi_domain_unmap(d, virt));
 }
 
 static void put_property(uint8_t *p, const struct pvi_reserved *r)

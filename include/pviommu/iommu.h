@@ -25,6 +25,7 @@ extern "C" {
 
 struct pvi_iommu;
 struct pvi_endpoint;
+struct pvi_backend; /* backend.h */
 
 /* Why a DMA was refused (VIRTIO 1.3, 5.13.6.9, and the VMM's own reasons). */
 enum pvi_fault_reason {
@@ -55,6 +56,22 @@ struct pvi_iommu_ops {
 	 * did the DMA, with no lock held. The embedder limits its own log's rate.
 	 */
 	void (*fault)(void *ctx, const struct pvi_fault *fault);
+	/*
+	 * @endpoint has failed: a transfer of it did not end within dma_timeout_ms, or
+	 * its hardware does not give up a mapping. Its DMA is off; see "When a transfer
+	 * gets stuck" in docs/conformance.md. NULL if of no interest. Locks held: wake
+	 * whoever kills the device, and don't call back.
+	 */
+	void (*failed)(void *ctx, uint32_t endpoint);
+	/*
+	 * Device memory that devices may reach at guest-physical addresses, peers' BARs
+	 * that the user allowed by name say. Both NULL: MMIO is not offered.
+	 * mmio_allowed: may all of [@gpa, @gpa + @len), which is not RAM, be mapped? As ram().
+	 * mmio: one access of a device, 0 or -errno. From the thread that does the DMA,
+	 * with no lock held; UNMAP waits for it as for a transfer.
+	 */
+	bool (*mmio_allowed)(void *ctx, uint64_t gpa, uint64_t len);
+	int (*mmio)(void *ctx, uint32_t endpoint, uint64_t gpa, void *buf, size_t len, bool write);
 };
 
 struct pvi_iommu_config {
@@ -74,6 +91,11 @@ struct pvi_iommu_config {
 	 */
 	bool allow_bypass;
 	bool start_bypass; /* value of the bypass field at system reset; needs allow_bypass */
+	/*
+	 * How long a request waits for a transfer in flight before the endpoint has
+	 * failed; 0: however long it takes.
+	 */
+	unsigned int dma_timeout_ms;
 };
 
 /* *@ret_iommu belongs to the caller. -EINVAL, -ENOMEM. */
@@ -100,21 +122,30 @@ struct pvi_endpoint_config {
 	const struct pvi_reserved *reserved; /* copied */
 	size_t nr_reserved;		     /* at most 8 */
 	bool dma_on;			     /* may it do DMA from the start? */
+	struct pvi_backend *backend;	     /* NULL: the library translates (pvi_dma_*()) */
 };
 
-/* @id: as in VIOT and the requests. -EEXIST, -ENOMEM. The endpoint starts detached. */
+/*
+ * @id: as in VIOT and the requests. -EINVAL, -EEXIST, -ENOMEM, -EIO (its backend has
+ * failed). The endpoint starts detached. What its backend cannot translate counts as reserved, too.
+ */
 int pvi_endpoint_add(struct pvi_iommu *iommu, uint32_t id, const struct pvi_endpoint_config *config,
 		     struct pvi_endpoint **ret_endpoint);
 
-/* Blocks its DMA, waits for what is in flight, detaches and frees it. NULL is allowed. */
+/*
+ * Blocks its DMA, waits for what is in flight, however long, detaches and frees it.
+ * NULL is allowed.
+ */
 void pvi_endpoint_remove(struct pvi_endpoint *endpoint);
 
 /*
  * Switches an endpoint's DMA on or off (bus master bit, device failure, reset),
- * whatever its domain. After switching off: on return no DMA of it is in
- * flight, and every later one is refused with -EACCES.
+ * whatever its domain. After switching off: every later DMA is refused with
+ * -EACCES, and on return of 0 none is in flight.
+ * -ETIMEDOUT: one still is after dma_timeout_ms, the endpoint has failed.
+ * -EBUSY: a failed endpoint's last transfer is still stuck, it stays off.
  */
-void pvi_endpoint_set_dma(struct pvi_endpoint *endpoint, bool on);
+int pvi_endpoint_set_dma(struct pvi_endpoint *endpoint, bool on);
 
 /*
  * DMA by a device: reads from, or writes to, guest memory at @iova through the
@@ -139,6 +170,7 @@ struct pvi_endpoint_stats {
 	uint64_t mapped_pages;
 	bool attached;
 	bool bypass;
+	bool failed; /* a transfer is, or was, stuck; until DMA is switched on again */
 };
 
 void pvi_endpoint_get_stats(struct pvi_endpoint *endpoint, struct pvi_endpoint_stats *ret_stats);

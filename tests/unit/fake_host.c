@@ -32,6 +32,14 @@ static void fault(void *ctx, const struct pvi_fault *f)
 	h->faults++;
 }
 
+static void failed(void *ctx, uint32_t endpoint)
+{
+	struct fake_host *h = ctx;
+
+	h->last_failed = endpoint;
+	h->nr_failed++;
+}
+
 static void interrupt(void *ctx, uint16_t vector)
 {
 	struct fake_host *h = ctx;
@@ -40,7 +48,7 @@ static void interrupt(void *ctx, uint16_t vector)
 	h->interrupts[vector]++;
 }
 
-static const struct pvi_iommu_ops iommu_ops = {.ram = ram, .fault = fault};
+static const struct pvi_iommu_ops iommu_ops = {.ram = ram, .fault = fault, .failed = failed};
 static const struct pvi_viommu_ops viommu_ops = {.interrupt = interrupt};
 
 void host_init(struct fake_host *h)
@@ -90,7 +98,13 @@ struct pvi_iommu *host_iommu(const struct pvi_iommu_config *config)
 
 struct pvi_endpoint *host_endpoint(struct pvi_iommu *iommu, uint32_t id)
 {
-	const struct pvi_endpoint_config config = {.dma_on = true};
+	return host_endpoint_of(iommu, id, NULL);
+}
+
+struct pvi_endpoint *host_endpoint_of(struct pvi_iommu *iommu, uint32_t id,
+				      struct pvi_backend *backend)
+{
+	const struct pvi_endpoint_config config = {.dma_on = true, .backend = backend};
 	struct pvi_endpoint *ep;
 
 	assert_int_equal(pvi_endpoint_add(iommu, id, &config, &ep), 0);

@@ -28,6 +28,8 @@ struct fake_host {
 	atomic_uint faults;
 	pthread_mutex_t lock;
 	struct pvi_fault last_fault;
+	atomic_uint nr_failed; /* endpoints */
+	uint32_t last_failed;
 	atomic_uint interrupts[PVI_VIOMMU_VECTORS];
 	/* Called inside ram(), that is with a transfer under way; NULL: not. */
 	void (*in_ram)(void *arg);
@@ -44,6 +46,8 @@ uint8_t *host_at(struct fake_host *h, uint64_t gpa);
 struct pvi_iommu_config host_config(struct fake_host *h);
 struct pvi_iommu *host_iommu(const struct pvi_iommu_config *config);
 struct pvi_endpoint *host_endpoint(struct pvi_iommu *iommu, uint32_t id);
+struct pvi_endpoint *host_endpoint_of(struct pvi_iommu *iommu, uint32_t id,
+				      struct pvi_backend *backend);
 int host_viommu_try(struct fake_host *h, struct pvi_iommu *iommu, struct pvi_viommu **ret);
 struct pvi_viommu *host_viommu(struct fake_host *h, struct pvi_iommu *iommu);
 
