@@ -174,6 +174,8 @@ static int serve(struct dev *dev)
 			}
 		}
 		busy = dev->type->ops->work && dev->type->ops->work(dev->ctx);
+		/* What came meanwhile may be more work: look again before sleeping. */
+		busy = busy || dev->deferred;
 		r = serve_deferred(dev);
 		if (r)
 			return r;

@@ -17,6 +17,7 @@ struct toy {
 	struct dev *dev;
 	uint32_t last_result; /* register 4: errno of the last transfer */
 	unsigned int resets, doorbells;
+	bool work; /* register 16 was written: reads a word and interrupts */
 	uint8_t buf[256u << 10];
 };
 
@@ -39,6 +40,8 @@ static int toy_write(void *ctx, unsigned int bar, uint64_t off, const void *buf,
 	int err;
 
 	memcpy(&value, buf, len < 4 ? len : 4);
+	if (off == 16)
+		t->work = true;
 	if (off)
 		return 0;
 	err = dev_dma_read(t->dev, BASE, t->buf, value);
@@ -65,8 +68,25 @@ static void toy_reset(void *ctx)
 	t->resets++;
 }
 
+static bool toy_work(void *ctx)
+{
+	struct toy *t = ctx;
+
+	if (!t->work)
+		return false;
+	t->work = false;
+	dev_dma_read(t->dev, BASE, t->buf, 4);
+	dev_interrupt(t->dev, 1);
+	return false;
+}
+
 static const struct dev_ops toy_ops = {
-	.read = toy_read, .write = toy_write, .doorbell = toy_doorbell, .reset = toy_reset};
+	.read = toy_read,
+	.write = toy_write,
+	.doorbell = toy_doorbell,
+	.work = toy_work,
+	.reset = toy_reset,
+};
 
 static const struct dev_type toy_type = {
 	.name = "toy",
@@ -420,6 +440,27 @@ static void test_requests_during_dma(void **state)
 	end_well();
 }
 
+/* A register that gives the device work, written while it waits for DMA: not slept over. */
+static void test_work_during_dma(void **state)
+{
+	const struct vfu_region_access a = {.offset = 16, .region = 0, .count = 4};
+	uint8_t write[sizeof(a) + 4] = {0};
+	uint16_t id;
+
+	negotiate();
+	client_wire(&c);
+	memcpy(write, &a, sizeof(a));
+	client_put(&c, 16, 1, 4);
+	id = client_send(&c, VFU_REGION_WRITE, 0, write, sizeof(write), NULL, 0);
+	assert_true(client_reply(&c, id, reply, sizeof(reply)) > 0);
+	assert_true(client_wait_irq(&c, 1, 5000));
+	/* Both interrupts may have come by now. */
+	if (c.dma_reads < 2)
+		assert_true(client_wait_irq(&c, 1, 5000));
+	assert_int_equal(c.dma_reads, 2);
+	end_well();
+}
+
 /* A waiting reset ends what the device does: it starts no more DMA. */
 static void test_reset_during_dma(void **state)
 {
@@ -615,6 +656,7 @@ int main(void)
 		TEST(test_dma_is_split),
 		TEST(test_dma_refused),
 		TEST(test_requests_during_dma),
+		TEST(test_work_during_dma),
 		TEST(test_reset_during_dma),
 		TEST(test_end_during_dma),
 		TEST(test_too_many_requests_during_dma),
