@@ -11,7 +11,7 @@ import time
 
 from .paths import (CACHE, TOP, TestbedError, kernel_dir, locked, read_text, say, stamp_of,
                     write_text)
-from .qemu import Qemu, Qmp, memory_file
+from .qemu import Qemu, memory_file
 
 BOOT_SECONDS = 120
 MODULES = ('virtio_pci virtio_console virtio_blk ext4 crc32c_generic loop kvm_amd tun bridge '
@@ -172,7 +172,7 @@ class Machine:
         try:
             q.start()
             wait_ready(q)
-            qmp = Qmp(q.channels['qmp'])
+            qmp = q.monitor()
             qmp.command('migrate-set-parameters', **{'max-bandwidth': 1 << 40})
             qmp.command('getfd', [fd], fdname='snapshot')
             qmp.command('migrate', uri='fd:snapshot')

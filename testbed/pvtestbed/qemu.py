@@ -38,6 +38,13 @@ class Qemu:
         self.channels = {}
         self.process = None
         self.stderr = None
+        self._monitor = None
+
+    def monitor(self):
+        """Of the running process, on its channel qmp."""
+        if not self._monitor:
+            self._monitor = Qmp(self.channels['qmp'])
+        return self._monitor
 
     def channel(self, name):
         ours, theirs = socket.socketpair()
@@ -78,6 +85,33 @@ class Qemu:
         for fd in self.fds:
             os.close(fd)
         self.fds, self.channels = [], {}
+
+
+class Waker:
+    """Wakes a machine that misses an interrupt, which TCG makes possible: at each exit of a
+    nested guest the CPU's thread clears a bit in the word where others set that an
+    interrupt is pending, and takes no lock for it (QEMU 7.2, svm_helper.c, do_vmexit). An
+    interrupt that is lost so stays pending in the local APIC while the CPU halts, or goes
+    on in a nested guest that spins: for ever, if it is the one-shot timer's. The next one
+    of any kind delivers both. So a machine that is silent for a while gets a key press,
+    which nothing in it heeds."""
+
+    SECONDS = 3
+
+    def __init__(self, qemu):
+        self.qemu = qemu
+        self.heard()
+
+    def heard(self):
+        """The machine has said something."""
+        self.next = time.monotonic() + self.SECONDS
+
+    def check(self):
+        """Call it often. Returns the seconds until it wants to be called again."""
+        if time.monotonic() >= self.next:
+            self.qemu.monitor().command('send-key', keys=[{'type': 'qcode', 'data': 'shift'}])
+            self.heard()
+        return max(0, self.next - time.monotonic())
 
 
 class Qmp:

@@ -8,6 +8,7 @@ import time
 from . import l1
 from .job import unpack_results
 from .paths import TestbedError, say
+from .qemu import Waker
 
 ENV = {
     'PVI_RESULTS': '/run/results', 'PVI_KERNELS': '/pvi/kernels', 'PVI_INITRD': '/pvi/initrd',
@@ -69,6 +70,7 @@ class Session:
 
     def wait(self):
         """Returns the exit status, or None when the time is over."""
+        waker = Waker(self.qemu)
         with selectors.DefaultSelector() as selector:
             for name in ('control', 'output', 'results', 'console'):
                 selector.register(self.qemu.channels[name], selectors.EVENT_READ, name)
@@ -83,7 +85,8 @@ class Session:
                                        f'arrive: {self.control}')
                 if left <= 0:
                     return None
-                for key, _ in selector.select(left):
+                for key, _ in selector.select(min(left, waker.check())):
+                    waker.heard()
                     if not self._read(key.data, key.fileobj):
                         raise TestbedError('L1 ended early: ' + self.qemu.words()
                                            + l1.tail(self.console))
