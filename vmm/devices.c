@@ -169,7 +169,14 @@ void devices_quiesce(struct vm *vm)
 {
 	if (!devices_any(vm))
 		return;
+	/* vm_end() has, on a thread that may not be through with it yet. */
 	pci_quiesce_all(&vm->pci);
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		vfu_device_hang_up(vm->device[i]);
+}
+
+void devices_reset(struct vm *vm)
+{
 	if (vm->viommu_fn)
 		viommu_fn_system_reset(vm->viommu_fn);
 }

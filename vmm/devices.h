@@ -13,8 +13,12 @@
  */
 int devices_init(struct vm *vm, const struct options *opts);
 
-/* The vCPUs have stopped: ends all DMA and interrupts, then resets the virtio-iommu. */
+/*
+ * After vm_end(), in this order: ends all DMA and interrupts, and whatever a vCPU
+ * waits for; then, the vCPUs have stopped, resets the virtio-iommu.
+ */
 void devices_quiesce(struct vm *vm);
+void devices_reset(struct vm *vm);
 /* After that: ends the devices' processes and frees it all. */
 void devices_done(struct vm *vm);
 

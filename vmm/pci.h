@@ -33,7 +33,7 @@ struct pci_fn;
 struct pci_bus;
 
 /*
- * Called from vCPU threads, except quiesce and reset (the main thread). All but
+ * Called from vCPU threads, except reset (the main thread) and quiesce (any). All but
  * the BAR accesses are called with the function's lock held, in the order of the
  * guest's writes: they must not call back into the bus for this function.
  */

@@ -145,8 +145,11 @@ static enum vm_end run_guest(struct run *run)
 		vcpus_run(&run->vm);
 		how = vm_loop(&run->vm);
 	}
-	vcpus_stop(&run->vm);
+	/* A no-op but where the sandbox failed. Devices first, then the IOMMU, then memory. */
+	vm_end(&run->vm, VM_END_ERROR);
 	devices_quiesce(&run->vm);
+	vcpus_stop(&run->vm);
+	devices_reset(&run->vm);
 	/* A guest that reports its panic has printed why. */
 	console_flush(&run->console);
 	stats_write(&run->stats, how);

@@ -441,15 +441,21 @@ int vfu_conn_new(int sock, unsigned int timeout_ms, const struct vfu_conn_ops *o
 	return 0;
 }
 
+void vfu_conn_hang_up(struct vfu_conn *conn)
+{
+	pthread_mutex_lock(&conn->lock);
+	if (!conn->err)
+		conn->err = -ECONNRESET; /* the owner need not be told */
+	pthread_cond_broadcast(&conn->changed);
+	pthread_mutex_unlock(&conn->lock);
+	shutdown(conn->sock, SHUT_RDWR);
+}
+
 void vfu_conn_free(struct vfu_conn *conn)
 {
 	if (!conn)
 		return;
-	pthread_mutex_lock(&conn->lock);
-	if (!conn->err)
-		conn->err = -ECONNRESET; /* nobody is to be told */
-	pthread_mutex_unlock(&conn->lock);
-	shutdown(conn->sock, SHUT_RDWR);
+	vfu_conn_hang_up(conn);
 	pthread_join(conn->thread, NULL);
 	close(conn->sock);
 	destroy(conn);

@@ -64,7 +64,10 @@ struct vfu_call {
 int vfu_conn_new(int sock, unsigned int timeout_ms, const struct vfu_conn_ops *ops, void *ctx,
 		 struct vfu_conn **ret_conn);
 
-/* Ends the connection without a word, joins the thread. Nobody may be in a call. NULL is fine. */
+/* Ends the connection without a word: calls under way and later ones get -ECONNRESET. */
+void vfu_conn_hang_up(struct vfu_conn *conn);
+
+/* The same, and joins the thread. Nobody may be in a call. NULL is fine. */
 void vfu_conn_free(struct vfu_conn *conn);
 
 /*

@@ -36,6 +36,7 @@ struct vfu_device {
 	struct vfu_doorbells bells;
 	bool running; /* start-up is over: failures are news */
 	bool failed, quiesced, master;
+	bool alive_at_quiesce;		      /* its process, which the VM's end ends */
 	char reason[160];		      /* of the failure */
 	struct vfu_remains remains;	      /* what shows once it has failed */
 	struct pvi_endpoint_stats at_quiesce; /* counters when last quiesced */
@@ -178,6 +179,15 @@ static bool dev_pending(struct pci_fn *fn, unsigned int vector)
 	return pending;
 }
 
+static bool process_alive(const struct vfu_device *dev)
+{
+	siginfo_t info = {0};
+
+	if (!dev->pid)
+		return !dev->failed;
+	return !waitid(P_PID, (id_t)dev->pid, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
+}
+
 static void dev_quiesce(struct pci_fn *fn)
 {
 	struct vfu_device *dev = to_dev(fn);
@@ -187,6 +197,7 @@ static void dev_quiesce(struct pci_fn *fn)
 		dev->quiesced = true;
 		cut_off(dev);
 		dma_path_stats(&dev->dma, &dev->at_quiesce);
+		dev->alive_at_quiesce = process_alive(dev);
 	}
 	pthread_mutex_unlock(&dev->lock);
 }
@@ -375,6 +386,11 @@ int vfu_device_new(struct vm *vm, const struct vfu_config *config, struct vfu_de
 	return err;
 }
 
+void vfu_device_hang_up(struct vfu_device *dev)
+{
+	vfu_conn_hang_up(dev->conn);
+}
+
 void vfu_device_free(struct vfu_device *dev)
 {
 	if (!dev)
@@ -389,15 +405,6 @@ void vfu_device_free(struct vfu_device *dev)
 
 /* --- counters --- */
 
-static bool process_alive(const struct vfu_device *dev)
-{
-	siginfo_t info = {0};
-
-	if (!dev->pid)
-		return !dev->failed;
-	return !waitid(P_PID, (id_t)dev->pid, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
-}
-
 static void add_int(struct json_object *o, const char *key, uint64_t value)
 {
 	json_object_object_add(o, key, json_object_new_uint64(value));
@@ -407,6 +414,7 @@ static void add_int(struct json_object *o, const char *key, uint64_t value)
 static void add_state(struct vfu_device *dev, struct json_object *o)
 {
 	char bdf[16];
+	bool alive;
 
 	snprintf(bdf, sizeof(bdf), "0000:00:%02x.0", dev->fn.slot);
 	json_object_object_add(o, "name", json_object_new_string(dev->name));
@@ -414,7 +422,8 @@ static void add_state(struct vfu_device *dev, struct json_object *o)
 	json_object_object_add(o, "bdf", json_object_new_string(bdf));
 	add_int(o, "endpoint", dev->fn.slot << 3);
 	add_int(o, "pid", (uint64_t)dev->pid);
-	json_object_object_add(o, "alive", json_object_new_boolean(process_alive(dev)));
+	alive = dev->quiesced ? dev->alive_at_quiesce : process_alive(dev);
+	json_object_object_add(o, "alive", json_object_new_boolean(alive));
 	json_object_object_add(o, "failed",
 			       dev->failed ? json_object_new_string(dev->reason) : NULL);
 }

@@ -29,6 +29,12 @@ struct vfu_config {
  */
 int vfu_device_new(struct vm *vm, const struct vfu_config *config, struct vfu_device **ret_dev);
 
+/*
+ * It has been quiesced: whoever waits for its answers, and would for as long as
+ * the time-out, gets none. For the end of the VM.
+ */
+void vfu_device_hang_up(struct vfu_device *dev);
+
 /* Blocks DMA, closes the socket, joins the thread, reaps the process. */
 void vfu_device_free(struct vfu_device *dev);
 

@@ -195,8 +195,14 @@ void vm_end(struct vm *vm, enum vm_end how)
 {
 	int running = VM_RUNNING;
 
-	if (atomic_compare_exchange_strong(&vm->end, &running, (int)how))
-		eventfd_write(vm->end_fd, 1);
+	if (!atomic_compare_exchange_strong(&vm->end, &running, (int)how))
+		return;
+	/*
+	 * At once and here: another vCPU may be in an access that its device does
+	 * not answer, and DMA must not go on for as long as that takes.
+	 */
+	pci_quiesce_all(&vm->pci);
+	eventfd_write(vm->end_fd, 1);
 }
 
 int vm_watch(struct vm *vm, int fd, void (*fn)(void *ctx), void *ctx)

@@ -72,8 +72,10 @@ static inline bool vm_is_ending(struct vm *vm)
 }
 
 /*
- * Ends the VM; any thread, any number of times, the first reason stays. The
- * main loop then quiesces the devices, stops the vCPUs and returns.
+ * Ends the VM; any thread, any number of times, the first reason stays. The one
+ * who gives it quiesces the devices: when this returns to it, no DMA lands any
+ * more. The main loop then returns. Call it without the lock of a function or a
+ * device.
  */
 void vm_end(struct vm *vm, enum vm_end how);
 

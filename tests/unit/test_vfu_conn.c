@@ -127,6 +127,47 @@ static bool refuse(struct fake_vfu *s, const struct vfu_header *head, const uint
 	return true;
 }
 
+static bool says_nothing(struct fake_vfu *s, const struct vfu_header *head, const uint8_t *payload,
+			 size_t len)
+{
+	atomic_fetch_add((atomic_uint *)s->ctx, 1);
+	return true;
+}
+
+static void *call_once(void *arg)
+{
+	return (void *)(intptr_t)call(arg, NULL);
+}
+
+/* Whoever waits for an answer gets none at once, not at the time-out; nobody is told. */
+static void hanging_up(void **state)
+{
+	atomic_uint seen = 0;
+	struct vfu_conn *conn;
+	struct fake_vfu s;
+	uint64_t begin;
+	pthread_t thread;
+	struct end e;
+	void *err;
+
+	fake_vfu_init(&s);
+	s.hook = says_nothing;
+	s.ctx = &seen;
+	conn = open_conn(&s, &e, PATIENT_MS);
+	assert_int_equal(pthread_create(&thread, NULL, call_once, conn), 0);
+	while (!seen)
+		sched_yield();
+	begin = vfu_now_ns();
+	vfu_conn_hang_up(conn);
+	pthread_join(thread, &err);
+	assert_int_equal((intptr_t)err, -ECONNRESET);
+	assert_true(vfu_now_ns() - begin < PATIENT_MS / 2 * 1000000ull);
+	assert_int_equal(call(conn, NULL), -ECONNRESET);
+	vfu_conn_free(conn);
+	fake_vfu_stop(&s);
+	assert_int_equal(e.failures, 0);
+}
+
 static void error_replies(void **state)
 {
 	struct fake_vfu s;
@@ -533,11 +574,12 @@ static void all_are_woken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers),	    cmocka_unit_test(error_replies),
-		cmocka_unit_test(nonsense),	    cmocka_unit_test(duplicate_reply),
-		cmocka_unit_test(both_directions),  cmocka_unit_test(deaf_peer),
-		cmocka_unit_test(request_too_long), cmocka_unit_test(descriptors),
-		cmocka_unit_test(many_callers),	    cmocka_unit_test(all_are_woken),
+		cmocka_unit_test(answers),	   cmocka_unit_test(hanging_up),
+		cmocka_unit_test(error_replies),   cmocka_unit_test(nonsense),
+		cmocka_unit_test(duplicate_reply), cmocka_unit_test(both_directions),
+		cmocka_unit_test(deaf_peer),	   cmocka_unit_test(request_too_long),
+		cmocka_unit_test(descriptors),	   cmocka_unit_test(many_callers),
+		cmocka_unit_test(all_are_woken),
 	};
 
 	return cmocka_run_group_tests_name("vfu_conn", tests, NULL, NULL);
