@@ -49,8 +49,8 @@ struct vfu_version {
 	/* then a NUL-terminated JSON object of capabilities */
 };
 
-/* Data bytes in one DMA or region message, and the whole message. */
-#define VFU_MAX_DATA	(1u << 20)
+/* Data bytes in one DMA or region message, and the whole message: a buffer per connection. */
+#define VFU_MAX_DATA	(256u << 10)
 #define VFU_MAX_MSG	(VFU_MAX_DATA + 4096u)
 #define VFU_MAX_FDS	64
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,8 +14,9 @@
 #include "vmm/vfu_conn.h"
 #include "vmm/vfu_sock.h"
 
-#define NS_PER_MS 1000000ull
-#define NS_PER_S  1000000000ull
+#define NS_PER_MS  1000000ull
+#define NS_PER_S   1000000000ull
+#define STACK_SIZE (256u << 10)
 
 /* A call in progress. Its buffers are the caller's, who leaves only with the lock held. */
 struct waiter {
@@ -373,14 +375,34 @@ static void *run(void *arg)
 /* Signals are for the main thread. */
 static int start_thread(struct vfu_conn *conn)
 {
+	pthread_attr_t attr;
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = -pthread_create(&conn->thread, NULL, run, conn);
+	err = -pthread_create(&conn->thread, &attr, run, conn);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
 	return err;
+}
+
+/*
+ * Small pages, of which only those count that are used: from malloc(), the buffers of
+ * some devices lie side by side, and the first byte may cost a huge page.
+ */
+static int map_buf(struct vfu_conn *conn)
+{
+	void *buf =
+		mmap(NULL, VFU_MAX_MSG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (buf == MAP_FAILED)
+		return -ENOMEM;
+	madvise(buf, VFU_MAX_MSG, MADV_NOHUGEPAGE);
+	conn->buf = buf;
+	return 0;
 }
 
 static int init_locks(struct vfu_conn *conn)
@@ -408,7 +430,7 @@ static void destroy(struct vfu_conn *conn)
 {
 	pthread_cond_destroy(&conn->changed);
 	pthread_mutex_destroy(&conn->lock);
-	free(conn->buf);
+	munmap(conn->buf, VFU_MAX_MSG);
 	free(conn);
 }
 
@@ -425,13 +447,12 @@ int vfu_conn_new(int sock, unsigned int timeout_ms, const struct vfu_conn_ops *o
 	conn->timeout_ms = timeout_ms ? timeout_ms : VFU_TIMEOUT_MS;
 	conn->ops = ops;
 	conn->ctx = ctx;
-	conn->buf = malloc(VFU_MAX_MSG);
-	err = conn->buf ? init_locks(conn) : -ENOMEM;
-	if (err) {
-		free(conn->buf);
-		free(conn);
-		return err;
-	}
+	err = map_buf(conn);
+	if (err)
+		goto err_free;
+	err = init_locks(conn);
+	if (err)
+		goto err_buf;
 	err = start_thread(conn);
 	if (err) {
 		destroy(conn);
@@ -439,6 +460,12 @@ int vfu_conn_new(int sock, unsigned int timeout_ms, const struct vfu_conn_ops *o
 	}
 	*ret_conn = conn;
 	return 0;
+
+err_buf:
+	munmap(conn->buf, VFU_MAX_MSG);
+err_free:
+	free(conn);
+	return err;
 }
 
 void vfu_conn_hang_up(struct vfu_conn *conn)

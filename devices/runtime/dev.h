@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/vfio_user.h"
+
 #define DEV_MAX_BARS	  6
 #define DEV_MAX_VECTORS	  32
 #define DEV_MAX_DOORBELLS 8
@@ -28,7 +30,7 @@
 #define DEV_MSIX_TABLE 0x0u
 #define DEV_MSIX_PBA   0x800u
 /* The most data that one DMA message carries: what devices' buffers hold. */
-#define DEV_MAX_XFER (256u << 10)
+#define DEV_MAX_XFER VFU_MAX_DATA
 
 struct dev;
 
