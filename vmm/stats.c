@@ -84,9 +84,10 @@ static void write_iommu(const struct vm *vm, FILE *out)
 	fprintf(out,
 		"\"kicks\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"malformed\":%" PRIu64
 		",\"faults_reported\":%" PRIu64 ",\"faults_dropped\":%" PRIu64
-		",\"domains\":%" PRIu64 ",\"mappings\":%" PRIu64 ",\"table_bytes\":%" PRIu64 "},",
+		",\"domains\":%" PRIu64 ",\"mappings\":%" PRIu64 ",\"table_bytes\":%" PRIu64
+		",\"bad_accesses\":%" PRIu64 "},",
 		s.kicks, s.refused, s.malformed, s.faults_reported, s.faults_dropped, s.domains,
-		s.mappings, s.table_bytes);
+		s.mappings, s.table_bytes, s.bad_accesses);
 }
 
 static void write_all(const struct stats *stats, int how, FILE *out)
