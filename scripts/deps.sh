@@ -30,7 +30,7 @@ group()
 		pkgs='python3 qemu-system-x86 busybox-static e2fsprogs kmod zstd' ;;
 	check)
 		why='to run the tests'
-		pkgs='clang libclang-rt-14-dev clang-format-14 acpica-tools sparse
+		pkgs='g++ clang libclang-rt-14-dev clang-format-14 acpica-tools sparse
 		git' ;;
 	bench-table)
 		why='for the peers of the domain table, and plots'
