@@ -99,7 +99,8 @@ static enum pvi_status attach_to(struct request *r, struct pvi_endpoint *ep, uin
 			return status_of(err);
 	}
 	err = pvi_domain_attach(d, ep);
-	if (err && !d->endpoints)
+	/* It was made for this one, who could not come. */
+	if (!d->endpoints)
 		pvi_domain_free(r->iommu, d);
 	return status_of(err);
 }
