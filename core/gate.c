@@ -16,12 +16,21 @@
  *    adds 0. Again all are read-modify-writes of one object: as above.
  *
  * 3. A slot that is not fenced. The owner stores 1, visits, stores 0 (release),
- *    with nothing but the compiler kept from reordering. The writer has membarrier
- *    put a full barrier into every thread of the process between its own writes
- *    and the look. The owner's store of 1 is before that barrier in the owner: the
- *    look finds it, or finds a later value, and a 0 after it means that the visit
- *    is over, acquired from the leaving's release. Or it is after the barrier: then
- *    so are the visit's loads, and they see the writer's writes.
+ *    with nothing but the compiler kept from reordering. There are two ways to know
+ *    that it is done with what was:
+ *
+ *    a. The writer raises the epoch (release), and the owner stores the epoch that
+ *       it loads (acquire) on entering into seen (release). If the writer finds its
+ *       epoch there, or a later one, the owner's older visits are over, acquired
+ *       from that store; this visit and all later ones see the writer's writes. A
+ *       thread that comes often says so soon, and neither side pays.
+ *
+ *    b. The writer has membarrier put a full barrier into every thread of the
+ *       process between its own writes and the look. The owner's store of 1 is
+ *       before that barrier in the owner: the look finds it, or finds a later value,
+ *       and a 0 after it means that the visit is over, acquired from the leaving's
+ *       release. Or it is after the barrier: then so are the visit's loads, and they
+ *       see the writer's writes.
  *
  * Between 2 and 3 only the owner changes fenced, between visits, and enters by an
  * exchange after it; the writer reads fenced after a look that adds 0. If that look
@@ -48,8 +57,9 @@
  * lock after the writer gave it up.
  *
  * What is cheaper: a membarrier costs the writer a system call and every running
- * thread an interrupt, about as much as two exchanges in MANY_VISITS visits. A slot
- * with fewer visits between two waits becomes fenced; one with more stops being so.
+ * thread an interrupt, some microseconds each. A slot whose owner was not seen in
+ * time is asked to be fenced: it comes seldom, and two exchanges are nothing to it.
+ * One with MANY_VISITS visits between two waits stops being fenced.
  */
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -59,7 +69,8 @@
 #include "core/gate.h"
 
 #define SPINS	    64
-#define MANY_VISITS 128
+#define SEEN_SPINS  200 /* about 2 us */
+#define MANY_VISITS 512
 
 /* Cookies: a slot left by a store, a slot left by an exchange, a shared counter. */
 #define COOKIE_FENCED PVI_GATE_SLOTS
@@ -94,14 +105,15 @@ int pvi_gate_init(struct pvi_gate *g)
 
 		atomic_init(&s->owner, 0);
 		atomic_init(&s->inside, 0);
-		atomic_init(&s->visits, 0);
+		atomic_init(&s->seen, 0);
 		atomic_init(&s->fenced, true);
 		atomic_init(&s->ask, true);
-		atomic_init(&s->visits_at_last_wait, 0);
+		s->visits = 0;
 		s->passed = 0;
 	}
 	atomic_init(&g->inside[0], 0);
 	atomic_init(&g->inside[1], 0);
+	atomic_init(&g->epoch, 0);
 	atomic_init(&g->phase, 0);
 	atomic_init(&g->nr_owned, 0);
 	atomic_init(&g->waiting, 0);
@@ -123,19 +135,7 @@ void pvi_gate_done(struct pvi_gate *g)
 	pthread_mutex_destroy(&g->lock);
 }
 
-/* No other living thread has this address. */
-static inline uintptr_t self(void)
-{
-	static _Thread_local char mark __attribute__((tls_model("initial-exec")));
-
-	return (uintptr_t)&mark;
-}
-
-static inline unsigned int first_slot(uintptr_t who)
-{
-	/* Threads' storage is pages apart, and more. */
-	return (uint32_t)(who >> 6) * 0x9e3779b1u / (UINT32_MAX / PVI_GATE_SLOTS + 1);
-}
+_Thread_local char pvi_gate_self;
 
 static unsigned int enter_shared(struct pvi_gate *g)
 {
@@ -158,7 +158,7 @@ static __attribute__((noinline)) void wake(struct pvi_gate *g, struct pvi_gate_s
 static struct pvi_gate_slot *find_slot(struct pvi_gate *g, uintptr_t who)
 {
 	for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++) {
-		struct pvi_gate_slot *s = &g->slot[(first_slot(who) + i) % PVI_GATE_SLOTS];
+		struct pvi_gate_slot *s = &g->slot[(pvi_gate_first_slot(who) + i) % PVI_GATE_SLOTS];
 		uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_relaxed);
 
 		if (!owner && atomic_compare_exchange_strong(&s->owner, &owner, who)) {
@@ -172,18 +172,17 @@ static struct pvi_gate_slot *find_slot(struct pvi_gate *g, uintptr_t who)
 }
 
 /* The owner, between visits. Is the next one to exchange its mark? */
-static bool choose(struct pvi_gate *g, struct pvi_gate_slot *s, unsigned int visits)
+static bool choose(struct pvi_gate *g, struct pvi_gate_slot *s, bool waited)
 {
-	bool fenced = atomic_load_explicit(&s->fenced, memory_order_relaxed);
-	bool ask = atomic_load_explicit(&s->ask, memory_order_relaxed);
-	unsigned int then = atomic_load_explicit(&s->visits_at_last_wait, memory_order_relaxed);
-
-	if (!fenced) {
-		if (ask)
-			atomic_store_explicit(&s->fenced, true, memory_order_release);
-		return ask;
+	if (!atomic_load_explicit(&s->fenced, memory_order_relaxed)) {
+		if (!atomic_load_explicit(&s->ask, memory_order_relaxed))
+			return false;
+		atomic_store_explicit(&s->fenced, true, memory_order_release);
+		s->visits = 0;
+		return true;
 	}
-	if (visits - then >= MANY_VISITS &&
+	s->visits = waited ? 0 : s->visits + 1;
+	if (s->visits >= MANY_VISITS &&
 	    !atomic_load_explicit(&g->no_membarrier, memory_order_relaxed)) {
 		atomic_store_explicit(&s->ask, false, memory_order_relaxed);
 		atomic_store_explicit(&s->fenced, false, memory_order_relaxed);
@@ -191,52 +190,31 @@ static bool choose(struct pvi_gate *g, struct pvi_gate_slot *s, unsigned int vis
 	return true;
 }
 
-static inline void mark(struct pvi_gate_slot *s)
-{
-	atomic_store_explicit(&s->inside, 1, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
 /* Everything but a visit to a slot at its first place that exchanges nothing. */
-static __attribute__((noinline)) unsigned int enter_slowly(struct pvi_gate *g, uintptr_t who)
+unsigned int pvi_gate_enter_slowly(struct pvi_gate *g)
 {
-	struct pvi_gate_slot *s = find_slot(g, who);
-	unsigned int visits;
+	struct pvi_gate_slot *s = find_slot(g, pvi_gate_who());
+	uint64_t now = atomic_load_explicit(&g->epoch, memory_order_acquire);
 
 	if (!s || atomic_load_explicit(&s->inside, memory_order_relaxed))
 		return enter_shared(g);
-	visits = atomic_load_explicit(&s->visits, memory_order_relaxed);
-	atomic_store_explicit(&s->visits, visits + 1, memory_order_relaxed);
-	if (choose(g, s, visits)) {
+	if (choose(g, s, atomic_load_explicit(&s->seen, memory_order_relaxed) != now)) {
+		atomic_store_explicit(&s->seen, now, memory_order_release);
 		atomic_exchange(&s->inside, 1);
 		return COOKIE_FENCED + (unsigned int)(s - g->slot);
 	}
-	mark(s);
+	pvi_gate_mark(s, now);
 	return (unsigned int)(s - g->slot);
 }
 
-unsigned int pvi_gate_enter(struct pvi_gate *g)
-{
-	uintptr_t who = self();
-	unsigned int i = first_slot(who);
-	struct pvi_gate_slot *s = &g->slot[i];
-
-	if (atomic_load_explicit(&s->owner, memory_order_relaxed) != who ||
-	    atomic_load_explicit(&s->ask, memory_order_relaxed) ||
-	    atomic_load_explicit(&s->inside, memory_order_relaxed))
-		return enter_slowly(g, who);
-	atomic_store_explicit(&s->visits,
-			      atomic_load_explicit(&s->visits, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
-	mark(s);
-	return i;
-}
-
-static __attribute__((noinline)) void leave_slowly(struct pvi_gate *g, unsigned int cookie)
+void pvi_gate_leave_slowly(struct pvi_gate *g, unsigned int cookie)
 {
 	struct pvi_gate_slot *s = NULL;
 
-	if (cookie < COOKIE_SHARED) {
+	if (cookie < COOKIE_FENCED) {
+		/* The mark is gone already. */
+		s = &g->slot[cookie];
+	} else if (cookie < COOKIE_SHARED) {
 		s = &g->slot[cookie - COOKIE_FENCED];
 		atomic_exchange(&s->inside, 0);
 	} else if (atomic_fetch_sub(&g->inside[cookie - COOKIE_SHARED], 1) != 1) {
@@ -244,18 +222,6 @@ static __attribute__((noinline)) void leave_slowly(struct pvi_gate *g, unsigned 
 	}
 	if (atomic_load(&g->waiting))
 		wake(g, s);
-}
-
-void pvi_gate_leave(struct pvi_gate *g, unsigned int cookie)
-{
-	if (cookie >= COOKIE_FENCED) {
-		leave_slowly(g, cookie);
-		return;
-	}
-	atomic_store_explicit(&g->slot[cookie].inside, 0, memory_order_release);
-	atomic_signal_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&g->waiting, memory_order_relaxed))
-		wake(g, &g->slot[cookie]);
 }
 
 /* A full barrier in every thread that may be inside. g->lock held. */
@@ -338,42 +304,64 @@ static int wait_for_slot(struct pvi_gate *g, struct pvi_gate_slot *s, struct dea
 	return sleep_while(g, &s->inside, &s->passed, d);
 }
 
-/* The first look at a slot: must the writer do the membarrier? g->lock held. */
-static bool look(struct pvi_gate_slot *s)
+/* The first look at a slot: is its owner to be waited for by other means than 3a? */
+static bool is_fenced(struct pvi_gate_slot *s)
 {
-	unsigned int visits, then;
-
 	(void)atomic_fetch_add(&s->inside, 0);
-	visits = atomic_load_explicit(&s->visits, memory_order_relaxed);
-	then = atomic_load_explicit(&s->visits_at_last_wait, memory_order_relaxed);
-	atomic_store_explicit(&s->visits_at_last_wait, visits, memory_order_relaxed);
-	if (atomic_load_explicit(&s->fenced, memory_order_acquire))
-		return false;
-	if (visits - then < MANY_VISITS)
-		atomic_store_explicit(&s->ask, true, memory_order_relaxed);
-	return true;
+	return atomic_load_explicit(&s->fenced, memory_order_acquire);
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+static bool has_seen(struct pvi_gate_slot *s, uint64_t now)
+{
+	return atomic_load_explicit(&s->seen, memory_order_acquire) >= now;
+}
+
+static bool is_seen_soon(struct pvi_gate_slot *s, uint64_t now)
+{
+	for (int i = 0; i < SEEN_SPINS; i++) {
+		if (has_seen(s, now))
+			return true;
+		relax();
+	}
+	return false;
 }
 
 /* g->lock held. */
 static int wait_for_slots(struct pvi_gate *g, struct deadline *d)
 {
-	bool owned[PVI_GATE_SLOTS] = {false}, barrier = false;
+	bool pending[PVI_GATE_SLOTS] = {false}, barrier = false;
+	uint64_t now = atomic_fetch_add(&g->epoch, 1) + 1;
 	int err = 0;
 
 	if (!atomic_fetch_add(&g->nr_owned, 0))
 		return 0;
 	for (int i = 0; i < PVI_GATE_SLOTS; i++) {
-		uintptr_t owner = atomic_load_explicit(&g->slot[i].owner, memory_order_relaxed);
+		struct pvi_gate_slot *s = &g->slot[i];
+		uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_relaxed);
 
-		owned[i] = owner;
+		pending[i] = owner;
 		/* The caller's own visits are in order as they are. */
-		if (owner && owner != self())
-			barrier |= look(&g->slot[i]);
+		if (owner == pvi_gate_who() &&
+		    !atomic_load_explicit(&s->inside, memory_order_relaxed))
+			atomic_store_explicit(&s->seen, now, memory_order_release);
+		if (!owner || owner == pvi_gate_who() || is_fenced(s))
+			continue;
+		pending[i] = !is_seen_soon(s, now);
+		barrier |= pending[i];
+		if (pending[i])
+			atomic_store_explicit(&s->ask, true, memory_order_relaxed);
 	}
 	if (barrier)
 		barrier_everywhere(g);
 	for (int i = 0; i < PVI_GATE_SLOTS && !err; i++)
-		if (owned[i])
+		if (pending[i])
 			err = wait_for_slot(g, &g->slot[i], d);
 	return err;
 }

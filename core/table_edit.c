@@ -7,14 +7,12 @@
 static void set_pte(struct node *n, unsigned int i, uint64_t pte)
 {
 	n->used[i / 64] |= 1ull << (i % 64);
-	n->nr_used++;
 	atomic_store_explicit(&n->pte[i], pte, memory_order_release);
 }
 
 static void clear_pte(struct node *n, unsigned int i)
 {
 	n->used[i / 64] &= ~(1ull << (i % 64));
-	n->nr_used--;
 	atomic_store_explicit(&n->pte[i], 0, memory_order_release);
 }
 
@@ -100,7 +98,8 @@ static unsigned int nodes_missing(const struct filling *f, const struct node *n,
 
 	for (int e = 0; e < (edge[0] == edge[1] ? 1 : 2); e++) {
 		uint64_t below = at + edge[e] * level_pages(level);
-		const struct node *child = n ? pte_node(load_pte(n, edge[e])) : NULL;
+		uint64_t pte = n ? load_pte(n, edge[e]) : 0;
+		const struct node *child = pte ? pte_node(pte) : NULL;
 
 		if (fills(f, below, level))
 			continue;
@@ -290,7 +289,7 @@ static uint64_t clear_below(struct pvi_table *t, struct node *n, int level, uint
 
 			removed += clear_below(t, child, level - 1, at + i * level_pages(level),
 					       first, last);
-			if (child->nr_used)
+			if (!is_empty(child))
 				continue;
 			clear_pte(n, i);
 			retire(t, child);
@@ -312,7 +311,7 @@ static uint64_t clear_pages(struct pvi_table *t, uint64_t first, uint64_t last)
 	if (!n || first > node_last(0, root_level(root)))
 		return 0;
 	removed = clear_below(t, n, root_level(root), 0, first, last);
-	if (!n->nr_used) {
+	if (is_empty(n)) {
 		atomic_store_explicit(&t->root, 0, memory_order_release);
 		retire(t, n);
 	}
@@ -328,16 +327,13 @@ static bool is_border(const struct pvi_table *t, uint64_t page)
 	return !find_leaf(t, page, &l) || (l.first == page && (l.pte & PTE_START));
 }
 
-/*
- * Removes the mapping of exactly these pages, if that is what they are and their
- * node does not become empty: what most UNMAPs want.
- */
+/* Removes the mapping of exactly these pages, if there is one: what most UNMAPs want. */
 static bool unmap_exactly(struct pvi_table *t, uint64_t first, uint64_t last)
 {
 	struct node *n = common_node(t, first, last);
 	uint64_t pages = last - first + 1, pte;
 
-	if (!n || n->nr_used <= pages)
+	if (!n)
 		return false;
 	/* A mapping of less than a node's pages knows how long it is. */
 	pte = load_pte(n, node_index(first, 0));
@@ -345,6 +341,8 @@ static bool unmap_exactly(struct pvi_table *t, uint64_t first, uint64_t last)
 		return false;
 	for (uint64_t page = first; page <= last; page++)
 		clear_pte(n, node_index(page, 0));
+	if (is_empty(n))
+		(void)clear_pages(t, first, last);
 	t->stats.mappings--;
 	t->stats.pages -= pages;
 	return true;

@@ -60,9 +60,8 @@
 
 struct node {
 	_Atomic uint64_t pte[NODE_ENTRIES];
-	/* The writer's own: which entries are not empty, and how many. */
+	/* The writer's own: which entries are not empty; one cache line. */
 	uint64_t used[NODE_BITMAP_WORDS];
-	unsigned int nr_used;
 	struct node *next; /* in limbo, or spare */
 };
 
@@ -105,9 +104,10 @@ static inline unsigned int node_index(uint64_t page, int level)
 	return (unsigned int)(page >> (NODE_SHIFT * level)) & (NODE_ENTRIES - 1);
 }
 
+/* Subtracted rather than masked: that is free, being part of an access's offset. */
 static inline struct node *pte_node(uint64_t pte)
 {
-	return (struct node *)(uintptr_t)(pte & ~63ull);
+	return (struct node *)(uintptr_t)(pte - (PTE_NODE | PTE_PRESENT));
 }
 
 static inline struct node *root_node(uint64_t root)
@@ -140,6 +140,16 @@ static inline unsigned int leaf_prot(uint64_t pte)
 	return (unsigned int)(pte >> PTE_PROT_SHIFT & PTE_PROT);
 }
 
+/* Writer. */
+static inline bool is_empty(const struct node *n)
+{
+	uint64_t any = 0;
+
+	for (unsigned int i = 0; i < NODE_BITMAP_WORDS; i++)
+		any |= n->used[i];
+	return !any;
+}
+
 /* Writer. The first index at @i or behind that is in use; NODE_ENTRIES: none. */
 static inline unsigned int next_used(const struct node *n, unsigned int i)
 {
@@ -153,6 +163,16 @@ static inline unsigned int next_used(const struct node *n, unsigned int i)
 	return NODE_ENTRIES;
 }
 
+static inline bool step_down(const struct node **n, uint64_t page, unsigned int shift)
+{
+	uint64_t pte = load_pte(*n, (unsigned int)(page >> shift) & (NODE_ENTRIES - 1));
+
+	if (!(pte & PTE_NODE))
+		return false;
+	*n = pte_node(pte);
+	return true;
+}
+
 /*
  * The entry of level 0 for @page, not loaded yet so that it can be fetched ahead.
  * NULL: nodes do not lead so far.
@@ -160,18 +180,19 @@ static inline unsigned int next_used(const struct node *n, unsigned int i)
 static inline const _Atomic uint64_t *find_entry(const struct pvi_table *t, uint64_t page)
 {
 	uint64_t root = atomic_load_explicit(&t->root, memory_order_acquire);
-	unsigned int shift = NODE_SHIFT * (unsigned int)root_level(root);
 	const struct node *n = root_node(root);
+	int level = root_level(root);
 
-	if (!n || page >> shift >= NODE_ENTRIES)
+	if (!n || page >> (NODE_SHIFT * level) >= NODE_ENTRIES)
 		return NULL;
-	for (; shift; shift -= NODE_SHIFT) {
-		uint64_t pte = load_pte(n, (unsigned int)(page >> shift) & (NODE_ENTRIES - 1));
-
-		if (!(pte & PTE_NODE))
+	/* Written out for the levels that count, so that shifts are constants. */
+	for (; level > 2; level--)
+		if (!step_down(&n, page, NODE_SHIFT * (unsigned int)level))
 			return NULL;
-		n = pte_node(pte);
-	}
+	if (level == 2 && !step_down(&n, page, 2 * NODE_SHIFT))
+		return NULL;
+	if (level && !step_down(&n, page, NODE_SHIFT))
+		return NULL;
 	return &n->pte[page & (NODE_ENTRIES - 1)];
 }
 

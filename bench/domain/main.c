@@ -282,15 +282,17 @@ static void beside_round(struct beside *b, unsigned int r, uint64_t *from, bool 
 {
 	double alone, with;
 
-	atomic_store(&b->run, 0);
-	while (!atomic_load(&b->resting))
-		usleep(50);
-	alone = read_rate(b, from);
-	b->paced = paced;
-	atomic_store(&b->run, 1);
-	while (atomic_load(&b->resting))
-		usleep(50);
-	with = read_rate(b, from);
+	/* First the one, next time the other. */
+	for (unsigned int k = 0; k < 2; k++) {
+		bool write = (k ^ r) & 1;
+
+		b->paced = paced;
+		atomic_store(&b->run, write);
+		while (atomic_load(&b->resting) == write)
+			usleep(50);
+		(void)b->p->translate(b->t, READ_PAGES, *from, 64 * K);
+		*(write ? &with : &alone) = read_rate(b, from);
+	}
 	sample(paced ? "beside_paced" : "beside", READ_PAGES, b->p->name, r, with / alone);
 }
 
