@@ -163,6 +163,12 @@ static inline unsigned int next_used(const struct node *n, unsigned int i)
 	return NODE_ENTRIES;
 }
 
+/* node_last(0, level), for the reader. */
+static const uint64_t last_of_level[ROOT_LEVEL + 1] = {
+	(1ull << NODE_SHIFT) - 1,     (1ull << 2 * NODE_SHIFT) - 1, (1ull << 3 * NODE_SHIFT) - 1,
+	(1ull << 4 * NODE_SHIFT) - 1, (1ull << 5 * NODE_SHIFT) - 1, LAST_PAGE,
+};
+
 static inline bool step_down(const struct node **n, uint64_t page, unsigned int shift)
 {
 	uint64_t pte = load_pte(*n, (unsigned int)(page >> shift) & (NODE_ENTRIES - 1));
@@ -183,16 +189,33 @@ static inline const _Atomic uint64_t *find_entry(const struct pvi_table *t, uint
 	const struct node *n = root_node(root);
 	int level = root_level(root);
 
-	if (!n || page >> (NODE_SHIFT * level) >= NODE_ENTRIES)
+	if (!n || page > last_of_level[level])
 		return NULL;
-	/* Written out for the levels that count, so that shifts are constants. */
-	for (; level > 2; level--)
-		if (!step_down(&n, page, NODE_SHIFT * (unsigned int)level))
+	/* Written out, so that shifts are constants. */
+	switch (level) {
+	case 5:
+		if (!step_down(&n, page, 5 * NODE_SHIFT))
 			return NULL;
-	if (level == 2 && !step_down(&n, page, 2 * NODE_SHIFT))
-		return NULL;
-	if (level && !step_down(&n, page, NODE_SHIFT))
-		return NULL;
+		/* fall through */
+	case 4:
+		if (!step_down(&n, page, 4 * NODE_SHIFT))
+			return NULL;
+		/* fall through */
+	case 3:
+		if (!step_down(&n, page, 3 * NODE_SHIFT))
+			return NULL;
+		/* fall through */
+	case 2:
+		if (!step_down(&n, page, 2 * NODE_SHIFT))
+			return NULL;
+		/* fall through */
+	case 1:
+		if (!step_down(&n, page, NODE_SHIFT))
+			return NULL;
+		break;
+	default:
+		break;
+	}
 	return &n->pte[page & (NODE_ENTRIES - 1)];
 }
 

@@ -247,7 +247,7 @@ static void *writer(void *arg)
 
 		if (!run) {
 			atomic_store(&b->resting, true);
-			usleep(100);
+			usleep(2000);
 			continue;
 		}
 		atomic_store(&b->resting, false);
