@@ -41,16 +41,6 @@ void pvi_table_free(struct pvi_table *t)
 	pvi_free(t);
 }
 
-unsigned int pvi_table_enter(struct pvi_table *t)
-{
-	return pvi_gate_enter(&t->gate);
-}
-
-void pvi_table_leave(struct pvi_table *t, unsigned int cookie)
-{
-	pvi_gate_leave(&t->gate, cookie);
-}
-
 void pvi_table_recycle(struct pvi_table *t, struct node *n)
 {
 	if (t->nr_spare < MAX_SPARE) {

@@ -71,8 +71,8 @@ PVI_STATIC_ASSERT(sizeof(struct node) <= 9 * NODE_ENTRIES, "at most 9 bytes a ma
 #define MAX_SPARE 16
 
 struct pvi_table {
+	struct pvi_gate gate; /* first: table.h */
 	_Atomic uint64_t root;
-	struct pvi_gate gate;
 	/* All below is the writer's. */
 	struct pvi_table_caps caps;
 	struct pvi_table_stats stats;
@@ -80,6 +80,8 @@ struct pvi_table {
 	struct node *spare; /* free and all empty */
 	unsigned int nr_spare;
 };
+
+PVI_STATIC_ASSERT(offsetof(struct pvi_table, gate) == 0, "pvi_table_enter() relies on it");
 
 /* A leaf as found: it covers pages [first, first + pages). */
 struct leaf {
