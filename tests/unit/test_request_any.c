@@ -72,6 +72,9 @@ static void test_no_room_for_the_tail(void **state)
 	/* A longer device-writable part has the tail first. */
 	assert_int_equal(drv_submit(&drv, &r, sizeof(r), 100), 4);
 	assert_int_equal(*host_at(&host, drv_in(0)), PVI_S_OK);
+	/* Also where it would have room for properties. */
+	assert_int_equal(drv_submit(&drv, &r, sizeof(r), PROBE_LEN + 4), 4);
+	assert_int_equal(*host_at(&host, drv_in(0)), PVI_S_OK);
 }
 
 static void test_tail_reserved_is_zero(void **state)
