@@ -394,6 +394,87 @@ static void test_walk(void **state)
 	assert_int_equal(s.n, 0);
 }
 
+/* More than are walked side by side, the last ones bad. */
+static void test_translate_vec(void **state)
+{
+	struct pvi_table_access access[40];
+	struct pvi_table_run run[40];
+	unsigned int cookie, n;
+	int err = 77;
+
+	MAP(0, 4999); /* huge leaves, and a run that no entry tells */
+	MAP(6000, 6000);
+	for (unsigned int i = 0; i < 40; i++)
+		access[i] = (struct pvi_table_access){P(i * 100) + 5, UINT64_MAX};
+	access[7] = (struct pvi_table_access){P(6000), 12};
+	cookie = pvi_table_enter(t);
+	assert_int_equal(pvi_table_translate_vec(t, access, 0, PVI_READ, run, &err), 0);
+	assert_int_equal(err, 0);
+	assert_int_equal(pvi_table_translate_vec(t, access, 40, PVI_READ, run, &err), 40);
+	assert_int_equal(err, 0);
+	assert_int_equal(run[7].target, P(6000));
+	assert_int_equal(run[7].len, 12);
+	assert_int_equal(run[39].target, P(3900) + 5);
+	assert_int_equal(run[39].len, P(5000) - P(3900) - 5);
+	access[35].iova = P(5000);
+	n = pvi_table_translate_vec(t, access, 40, PVI_READ, run, &err);
+	assert_int_equal(n, 35);
+	assert_int_equal(err, -ENOENT);
+	n = pvi_table_translate_vec(t, access, 40, PVI_MMIO, run, &err);
+	assert_int_equal(n, 0);
+	assert_int_equal(err, -EACCES);
+	pvi_table_leave(t, cookie);
+}
+
+static void test_translate_list(void **state)
+{
+	struct pvi_table_run run[4];
+	unsigned int cookie, nr = 77;
+
+	MAP(1, 2);
+	MAP(3, 3);
+	MAP(4, 2000);
+	cookie = pvi_table_enter(t);
+	assert_int_equal(pvi_table_translate_list(t, R(P(1) + 9, P(9) + 1), PVI_READ, run, 3, &nr),
+			 0);
+	assert_int_equal(nr, 3);
+	assert_int_equal(run[0].target, P(1) + 9);
+	assert_int_equal(run[0].len, 2 * PAGE - 9);
+	assert_int_equal(run[1].len, PAGE);
+	assert_int_equal(run[2].len, 5 * PAGE + 2);
+	nr = 77;
+	assert_int_equal(pvi_table_translate_list(t, R(P(1), P(9)), PVI_READ, run, 2, &nr), -E2BIG);
+	assert_int_equal(pvi_table_translate_list(t, R(P(1), P(2001)), PVI_READ, run, 4, &nr),
+			 -ENOENT);
+	assert_int_equal(pvi_table_translate_list(t, R(P(1), P(9)), PVI_MMIO, run, 4, &nr),
+			 -EACCES);
+	assert_int_equal(nr, 77);
+	pvi_table_leave(t, cookie);
+}
+
+/* Removing the last of a node's mappings gives the node back, whichever way it goes. */
+static void test_exact_unmap_frees_nodes(void **state)
+{
+	uint64_t bytes;
+
+	MAP(0, 0);
+	bytes = stats().table_bytes;
+	MAP(600, 610);
+	MAP(700, 700);
+	UNMAP(600, 610, 0, 1);
+	UNMAP(700, 700, 0, 1);
+	assert_int_equal(stats().mappings, 1);
+	assert_int_equal(stats().pages, 1);
+	pvi_table_synchronize(t);
+	/* Spares count; they serve a mapping elsewhere without more memory. */
+	MAP(1200, 1200);
+	assert_true(stats().table_bytes <= bytes + 2 * NODE_BYTES_MAX);
+	UNMAP(0, 0, 0, 1);
+	UNMAP(1200, 1200, 0, 1);
+	assert_int_equal(stats().mappings, 0);
+	MAP(0, 5);
+}
+
 static void test_clear(void **state)
 {
 	MAP(1, 2);
@@ -425,6 +506,9 @@ int main(void)
 		T(test_removed_nodes_rest),
 		T(test_nth_allocation_fails),
 		T(test_walk),
+		T(test_translate_vec),
+		T(test_translate_list),
+		T(test_exact_unmap_frees_nodes),
 		T(test_clear),
 	};
 
