@@ -3,6 +3,7 @@
 # Scenario: stock kernels boot to their init in every form, size and number of CPUs that
 # matters, and each way a guest can end has its exit status.
 # usage: testbed/run tests/e2e/boot.sh [sizes] [ends] [console]
+# testbed: --timeout 700
 set -u
 [ $# -gt 0 ] || set -- sizes ends console
 failed=0
