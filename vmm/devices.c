@@ -17,6 +17,11 @@
 /* What Linux's IOVA allocator and every DMA mask can make use of. */
 #define IOVA_LAST	       ((1ull << 48) - 1)
 #define FAULT_LINES_PER_SECOND 10
+/*
+ * A chunk of a transfer is copied in microseconds. Memory that takes this long (a
+ * page that cannot be read back in, say) costs the device its life, not the guest.
+ */
+#define DMA_TIMEOUT_MS 10000
 
 static void *iommu_ram(void *ctx, uint64_t gpa, uint64_t len, uint64_t *ret_len)
 {
@@ -45,9 +50,20 @@ static void iommu_fault(void *ctx, const struct pvi_fault *fault)
 		 (unsigned long long)fault->address, why[fault->reason]);
 }
 
+/* With the library's locks held. */
+static void iommu_failed(void *ctx, uint32_t endpoint)
+{
+	struct vm *vm = ctx;
+	unsigned int i = (endpoint >> 3) - (VIOMMU_SLOT + 1);
+
+	if (i < vm->nr_devices)
+		vfu_device_stuck(vm->device[i]);
+}
+
 static int init_iommu(struct vm *vm)
 {
-	static const struct pvi_iommu_ops ops = {.ram = iommu_ram, .fault = iommu_fault};
+	static const struct pvi_iommu_ops ops = {
+		.ram = iommu_ram, .fault = iommu_fault, .failed = iommu_failed};
 	const struct pvi_iommu_config config = {
 		.ops = &ops,
 		.ctx = vm,
@@ -55,6 +71,7 @@ static int init_iommu(struct vm *vm)
 		.domain_last = UINT32_MAX,
 		.allow_bypass = vm->iommu_mode == VM_IOMMU_BOOT_BYPASS,
 		.start_bypass = vm->iommu_mode == VM_IOMMU_BOOT_BYPASS,
+		.dma_timeout_ms = DMA_TIMEOUT_MS,
 	};
 	int err;
 

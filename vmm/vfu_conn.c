@@ -478,6 +478,11 @@ void vfu_conn_hang_up(struct vfu_conn *conn)
 	shutdown(conn->sock, SHUT_RDWR);
 }
 
+void vfu_conn_cut(struct vfu_conn *conn)
+{
+	shutdown(conn->sock, SHUT_RDWR);
+}
+
 void vfu_conn_free(struct vfu_conn *conn)
 {
 	if (!conn)

@@ -67,6 +67,12 @@ int vfu_conn_new(int sock, unsigned int timeout_ms, const struct vfu_conn_ops *o
 /* Ends the connection without a word: calls under way and later ones get -ECONNRESET. */
 void vfu_conn_hang_up(struct vfu_conn *conn);
 
+/*
+ * Ends the connection from a context that may take no lock: the thread, or whoever
+ * calls next, finds it closed and says so.
+ */
+void vfu_conn_cut(struct vfu_conn *conn);
+
 /* The same, and joins the thread. Nobody may be in a call. NULL is fine. */
 void vfu_conn_free(struct vfu_conn *conn);
 

@@ -391,6 +391,14 @@ void vfu_device_hang_up(struct vfu_device *dev)
 	vfu_conn_hang_up(dev->conn);
 }
 
+void vfu_device_stuck(struct vfu_device *dev)
+{
+	log_error("device %s: guest memory did not answer its transfer: its DMA is off, and it "
+		  "needs a reset",
+		  dev->name);
+	vfu_conn_cut(dev->conn);
+}
+
 void vfu_device_free(struct vfu_device *dev)
 {
 	if (!dev)

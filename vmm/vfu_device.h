@@ -35,6 +35,12 @@ int vfu_device_new(struct vm *vm, const struct vfu_config *config, struct vfu_de
  */
 void vfu_device_hang_up(struct vfu_device *dev);
 
+/*
+ * A transfer of it got stuck in guest memory, and the IOMMU has switched its DMA
+ * off: ends the connection, takes no lock.
+ */
+void vfu_device_stuck(struct vfu_device *dev);
+
 /* Blocks DMA, closes the socket, joins the thread, reaps the process. */
 void vfu_device_free(struct vfu_device *dev);
 

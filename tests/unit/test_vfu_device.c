@@ -510,9 +510,24 @@ static void expect_failure(struct machine *m, fake_vfu_hook *hook, unsigned int 
 	stop(m);
 }
 
+static struct machine *stuck_machine;
+
+/* What the IOMMU says of a transfer that does not end. */
+static bool stuck(struct fake_vfu *s, const struct vfu_header *head, const uint8_t *payload,
+		  size_t len)
+{
+	if (!stuck_machine->dev || head->command != VFU_REGION_READ)
+		return false;
+	vfu_device_stuck(stuck_machine->dev);
+	return true;
+}
+
 static void failures(void **state)
 {
 	struct machine *m = *state;
+
+	stuck_machine = m;
+	expect_failure(m, stuck, PATIENT_MS, "closed");
 
 	expect_failure(m, hang, SHORT_MS, "did not answer REGION_READ within 150 ms");
 	expect_failure(m, die, PATIENT_MS, "ended or closed its connection");
