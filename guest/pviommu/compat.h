@@ -7,6 +7,18 @@
 #include <linux/virtio_config.h>
 #include <linux/dma-map-ops.h>
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define pvi_compat_timer_sync timer_delete_sync
+#else
+#define pvi_compat_timer_sync del_timer_sync
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define pvi_compat_from_timer timer_container_of
+#else
+#define pvi_compat_from_timer from_timer
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 #define PVI_OP_ALLOC_PAGES alloc_pages_op
 #else

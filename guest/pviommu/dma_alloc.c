@@ -25,7 +25,7 @@ static void *alloc_mapped(struct pvi_endpoint *ep, size_t size, u64 limit, dma_a
 		size, (gfp & ~(__GFP_COMP | __GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)) | __GFP_ZERO);
 	if (!cpu)
 		return NULL;
-	addr = pvi_iova_map(ep, virt_to_phys(cpu), size, PVI_READ | PVI_WRITE, limit);
+	addr = pvi_iova_map(ep, &ep->space, virt_to_phys(cpu), size, PVI_READ | PVI_WRITE, limit);
 	if (addr == DMA_MAPPING_ERROR) {
 		/* After a time-out the MAP may still come true: then the pages stay ours. */
 		if (!READ_ONCE(ep->viommu->rq.broken))

@@ -20,16 +20,22 @@ static const struct pvi_strategy *strategy_of(struct pvi_endpoint *ep)
 	return smp_load_acquire(&ep->strategy);
 }
 
+static struct pvi_how how_of(struct pvi_endpoint *ep, struct device *dev,
+			     enum dma_data_direction dir, unsigned long attrs)
+{
+	return (struct pvi_how){prot_of(dir), pvi_stream_limit(ep, dev), attrs};
+}
+
 static dma_addr_t map_page(struct device *dev, struct page *page, unsigned long offset, size_t size,
 			   enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+	struct pvi_how how = how_of(ep, dev, dir, attrs);
 	dma_addr_t addr;
 
 	if (!size)
 		return DMA_MAPPING_ERROR;
-	addr = strategy_of(ep)->map(ep, page_to_phys(page) + offset, size, prot_of(dir),
-				    pvi_stream_limit(ep, dev));
+	addr = strategy_of(ep)->map(ep, page_to_phys(page) + offset, size, &how);
 	if (addr != DMA_MAPPING_ERROR)
 		pvi_count_dma(ep, 1);
 	return addr;
@@ -38,14 +44,17 @@ static dma_addr_t map_page(struct device *dev, struct page *page, unsigned long 
 static void unmap_page(struct device *dev, dma_addr_t addr, size_t size,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	pvi_strategy_unmap(pvi_ops_endpoint(dev), addr, size);
+	struct pvi_how how = {.prot = prot_of(dir), .attrs = attrs};
+
+	pvi_strategy_unmap(pvi_ops_endpoint(dev), addr, size, &how);
 }
 
 static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		  enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
-	int r = strategy_of(ep)->map_sg(ep, sgl, nents, prot_of(dir), pvi_stream_limit(ep, dev));
+	struct pvi_how how = how_of(ep, dev, dir, attrs);
+	int r = strategy_of(ep)->map_sg(ep, sgl, nents, &how);
 
 	if (r)
 		return r;
@@ -56,7 +65,9 @@ static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 static void unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		     enum dma_data_direction dir, unsigned long attrs)
 {
-	pvi_strategy_unmap_sg(pvi_ops_endpoint(dev), sgl, nents);
+	struct pvi_how how = {.prot = prot_of(dir), .attrs = attrs};
+
+	pvi_strategy_unmap_sg(pvi_ops_endpoint(dev), sgl, nents, &how);
 }
 
 /* Another device's registers: never cached, and MAPped as MMIO where the device knows that. */
@@ -69,7 +80,7 @@ static dma_addr_t map_resource(struct device *dev, phys_addr_t phys, size_t size
 
 	if (virtio_has_feature(ep->viommu->vdev, PVI_F_MMIO))
 		flags |= PVI_MMIO;
-	addr = pvi_iova_map(ep, phys, size, flags, pvi_stream_limit(ep, dev));
+	addr = pvi_iova_map(ep, &ep->space, phys, size, flags, pvi_stream_limit(ep, dev));
 	if (addr != DMA_MAPPING_ERROR)
 		pvi_count_mapped(ep, pvi_span_pages(phys, size));
 	return addr;

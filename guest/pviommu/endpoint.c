@@ -13,11 +13,12 @@
 
 #include "pviommu.h"
 
+/* All claimed endpoints, by the address of their struct device. */
+static DEFINE_XARRAY(claimed);
+
 struct pvi_endpoint *pvi_endpoint_of(struct device *dev)
 {
-	if (!dev->dma_ops || dev->dma_ops->map_page != pvi_dma_ops.map_page)
-		return NULL;
-	return pvi_ops_endpoint(dev);
+	return xa_load(&claimed, (unsigned long)dev);
 }
 
 /* Bridges forward the DMA of others; the virtio-iommu's own is never translated. */
@@ -34,20 +35,14 @@ static int init_iovas(struct pvi_endpoint *ep)
 	struct pvi_range in = ep->viommu->input;
 	/* Page 0 stays free: 0 is how the allocator says no, and a driver's usual mistake. */
 	unsigned long start = max_t(u64, (in.first + ~PAGE_MASK) >> PAGE_SHIFT, 1);
-	int r;
 
-	init_iova_domain(&ep->iovad, PAGE_SIZE, start);
-	r = iova_domain_init_rcaches(&ep->iovad);
-	if (!r)
-		return 0;
-	put_iova_domain(&ep->iovad);
-	return r;
+	return pvi_space_init(&ep->space, start, in.last >> PAGE_SHIFT);
 }
 
 static struct pvi_endpoint *endpoint_alloc(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
 {
 	struct pvi_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL);
-	int domain;
+	int domain, bypass;
 
 	if (!ep)
 		return NULL;
@@ -57,16 +52,22 @@ static struct pvi_endpoint *endpoint_alloc(struct pvi_viommu *v, struct pci_dev 
 	domain = ida_alloc_range(&v->domains, v->domain_first, v->domain_last, GFP_KERNEL);
 	if (domain < 0)
 		goto free_counts;
+	bypass = ida_alloc_range(&v->domains, v->domain_first, v->domain_last, GFP_KERNEL);
+	if (bypass < 0)
+		goto free_domain;
 	ep->viommu = v;
 	ep->id = id;
 	ep->domain = domain;
+	ep->bypass_domain = bypass;
 	if (init_iovas(ep))
-		goto free_domain;
+		goto free_bypass;
 	ep->pdev = pci_dev_get(pdev);
 	ep->ops = pvi_dma_ops;
 	mutex_init(&ep->strategy_lock);
 	return ep;
 
+free_bypass:
+	ida_free(&v->domains, bypass);
 free_domain:
 	ida_free(&v->domains, domain);
 free_counts:
@@ -76,22 +77,26 @@ free_ep:
 	return NULL;
 }
 
+/* Detached. */
 static void endpoint_free(struct pvi_endpoint *ep)
 {
-	pvi_persistent_free(ep);
-	put_iova_domain(&ep->iovad);
+	pvi_space_done(&ep->space);
+	ida_free(&ep->viommu->domains, ep->bypass_domain);
 	ida_free(&ep->viommu->domains, ep->domain);
 	pci_dev_put(ep->pdev);
 	free_percpu(ep->counts.pcpu);
 	kfree(ep);
 }
 
-static int attach(struct pvi_endpoint *ep)
+int pvi_endpoint_attach(struct pvi_endpoint *ep, bool bypass)
 {
 	struct pvi_batch b;
 
 	pvi_batch_init(&b, ep);
-	pvi_batch_attach(&b);
+	if (bypass)
+		pvi_batch_attach(&b, ep->bypass_domain, PVI_ATTACH_F_BYPASS);
+	else
+		pvi_batch_attach(&b, ep->domain, 0);
 	return pvi_batch_wait(&b);
 }
 
@@ -118,15 +123,20 @@ static int publish(struct pvi_endpoint *ep)
 	ep->link = device_link_add(dev, &ep->viommu->vdev->dev, DL_FLAG_STATELESS);
 	if (!ep->link)
 		return -ENOMEM;
-	set_dma_ops(dev, &ep->ops);
+	r = xa_err(xa_store(&claimed, (unsigned long)dev, ep, GFP_KERNEL));
+	if (r)
+		goto del_link;
 	r = pvi_sysfs_add(ep);
-	if (r) {
-		set_dma_ops(dev, NULL);
-		device_link_del(ep->link);
-		return r;
-	}
+	if (r)
+		goto erase;
 	list_add_tail_rcu(&ep->node, &ep->viommu->endpoints);
 	return 0;
+
+erase:
+	xa_erase(&claimed, (unsigned long)dev);
+del_link:
+	device_link_del(ep->link);
+	return r;
 }
 
 /* With pvi_lock, and no driver bound or able to bind. */
@@ -147,19 +157,20 @@ static int claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
 		return -ENOMEM;
 	r = pvi_endpoint_probe(ep);
 	if (!r)
-		r = attach(ep);
+		r = pvi_endpoint_attach(ep, false);
 	if (r)
 		goto free;
 	r = pvi_strategy_set(ep, pvi_strategy_find(pvi_default_strategy));
 	if (!r)
 		r = publish(ep);
 	if (r)
-		goto undo_attach;
+		goto undo;
 	pci_info(pdev, "pviommu: endpoint %#x, domain %u, %s\n", id, ep->domain,
 		 ep->strategy->name);
 	return 0;
 
-undo_attach:
+undo:
+	pvi_strategy_free(ep);
 	detach(ep);
 free:
 	endpoint_free(ep);
@@ -173,7 +184,8 @@ static void release(struct pvi_endpoint *ep)
 	lockdep_assert_held(&pvi_lock);
 	pvi_sysfs_remove(ep);
 	set_dma_ops(&ep->pdev->dev, NULL);
-	pvi_persistent_reclaim(ep, U64_MAX);
+	xa_erase(&claimed, (unsigned long)&ep->pdev->dev);
+	pvi_strategy_free(ep);
 	detach(ep); /* drops what a driver may have left mapped, too */
 	device_link_del(ep->link);
 	list_del_rcu(&ep->node);
@@ -296,8 +308,9 @@ static void driver_unbound(struct pvi_endpoint *ep)
 {
 	s64 streaming, coherent;
 
-	pvi_persistent_reclaim(ep, U64_MAX);
-	streaming = atomic64_read(&ep->counts.mapped_pages);
+	pvi_strategy_stop(ep);
+	streaming =
+		atomic64_read(&ep->counts.mapped_pages) - atomic64_read(&ep->counts.fixed_pages);
 	coherent = atomic64_read(&ep->counts.coherent_pages);
 	if (streaming || coherent)
 		pci_warn(ep->pdev, "pviommu: its driver left %lld pages mapped, %lld coherent\n",

@@ -18,7 +18,7 @@
 
 char *pvi_default_strategy = "single-use";
 module_param_named(strategy, pvi_default_strategy, charp, 0444);
-MODULE_PARM_DESC(strategy, "of every endpoint at first: single-use (default) or persistent");
+MODULE_PARM_DESC(strategy, "of every endpoint at first (single-use): " PVI_STRATEGIES);
 
 unsigned int pvi_cache_pages = 131072;
 module_param_named(cap, pvi_cache_pages, uint, 0444);
@@ -196,7 +196,7 @@ static int __init pvi_init(void)
 		return -ENODEV;
 	}
 	if (!pvi_strategy_find(pvi_default_strategy)) {
-		pr_err("strategy=%s: unknown; use single-use or persistent\n",
+		pr_err("strategy=%s: unknown; use one of " PVI_STRATEGIES "\n",
 		       pvi_default_strategy);
 		return -EINVAL;
 	}

@@ -14,7 +14,8 @@ static int reserve(struct pvi_endpoint *ep, u64 first, u64 last)
 {
 	if (first > last)
 		return -EINVAL;
-	return reserve_iova(&ep->iovad, first >> PAGE_SHIFT, last >> PAGE_SHIFT) ? 0 : -ENOMEM;
+	return reserve_iova(&ep->space.iovad, first >> PAGE_SHIFT, last >> PAGE_SHIFT) ? 0
+										       : -ENOMEM;
 }
 
 /* Properties: type and length, then @length bytes; type 0 ends the list. */

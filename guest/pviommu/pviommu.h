@@ -3,9 +3,9 @@
  * pviommu.ko: drives a virtio-iommu and gives each of its endpoints a DMA
  * strategy, through DMA operations of its own.
  *
- * Lock order: device_lock(endpoint) > pvi_lock > ep->strategy_lock > cache->lock
- * or rq->lock. The last two are taken with interrupts off, for a bounded time,
- * and never together.
+ * Lock order: device_lock(endpoint) > pvi_lock > ep->strategy_lock > a strategy's
+ * own lock (struct pvi_cache, pvi_deferred) or rq->lock. Those are taken with
+ * interrupts off, for a bounded time, and never together.
  */
 #ifndef PVIOMMU_H
 #define PVIOMMU_H
@@ -19,6 +19,7 @@
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
+#include <linux/xarray.h>
 
 #include "core/mapcache.h"
 #include "core/range.h"
@@ -64,7 +65,7 @@ void pvi_rq_break(struct pvi_rq *rq, const char *why);
 void pvi_batch_init(struct pvi_batch *b, struct pvi_endpoint *ep);
 void pvi_batch_map(struct pvi_batch *b, struct pvi_range iova, u64 phys, u32 flags);
 void pvi_batch_unmap(struct pvi_batch *b, struct pvi_range iova);
-void pvi_batch_attach(struct pvi_batch *b);
+void pvi_batch_attach(struct pvi_batch *b, u32 domain, u32 flags);
 void pvi_batch_detach(struct pvi_batch *b);
 /* @buf gets probe_size bytes of properties and the tail. */
 void pvi_batch_probe(struct pvi_batch *b, void *buf, u32 len);
@@ -123,17 +124,31 @@ struct pvi_counts {
 	atomic64_t unmaps;
 	atomic64_t requests;
 	atomic64_t faults;
-	atomic64_t mapped_pages; /* streaming and resource mappings */
+	atomic64_t mapped_pages; /* all but coherent ones */
+	atomic64_t fixed_pages;	 /* of these, what a strategy maps once: no driver's */
 	atomic64_t peak_mapped_pages;
 	atomic64_t coherent_pages;
 };
 
+/*
+ * A range of IOVAs to allocate from. A strategy whose mappings are to be told by
+ * their address has one of its own, cut out of the endpoint's.
+ */
+struct pvi_space {
+	struct iova_domain iovad;
+	unsigned long first; /* pages, inclusive */
+	unsigned long last;
+};
+
 struct pvi_cache;
+struct pvi_deferred;
+struct pvi_direct;
 
 /*
  * A PCI function behind a virtio-iommu, in a domain of its own. Lives from
  * pvi_endpoint_claim() to pvi_endpoint_release(); in between dev->dma_ops points
- * into it, which is how the DMA API finds it without a lookup. It is released only
+ * into it, which is how the DMA API finds it without a lookup (but for "none",
+ * which leaves the device to the kernel's own operations). It is released only
  * when no driver is bound, so no DMA call can be under way.
  */
 struct pvi_endpoint {
@@ -143,21 +158,28 @@ struct pvi_endpoint {
 	struct device_link *link;
 	u32 id;
 	u32 domain;
-	bool pinned; /* a driver is bound: holds a reference to the module */
-	struct iova_domain iovad;
+	u32 bypass_domain; /* attached to it under "none" only */
+	bool pinned;	   /* a driver is bound: holds a reference to the module */
+	struct pvi_space space;
 	struct pvi_counts counts;
-	struct mutex strategy_lock;	     /* writers of the two fields below */
+	struct mutex strategy_lock;	     /* writers of the fields below */
 	const struct pvi_strategy *strategy; /* for new mappings */
 	unsigned long used;		     /* strategies that may have live mappings */
-	struct pvi_cache *cache;	     /* persistent; made when first chosen */
-	struct list_head node;		     /* viommu->endpoints */
+	/* Made when first chosen, freed with the endpoint. */
+	struct pvi_cache *cache;
+	struct pvi_deferred *deferred;
+	struct pvi_direct *direct;
+	struct list_head node; /* viommu->endpoints */
 	struct rcu_head rcu;
 };
 
 extern const struct dma_map_ops pvi_dma_ops;
 extern struct notifier_block pvi_pci_notifier;
 
-/* NULL when @dev is not ours. */
+/* Attached to the domain that its strategy needs: 0 or -errno. */
+int pvi_endpoint_attach(struct pvi_endpoint *ep, bool bypass);
+
+/* NULL when @dev is not ours. The endpoint stays while the device's lock is held. */
 struct pvi_endpoint *pvi_endpoint_of(struct device *dev);
 /* Inside a DMA operation, where @dev is known to be ours. */
 static inline struct pvi_endpoint *pvi_ops_endpoint(struct device *dev)
@@ -175,9 +197,29 @@ void pvi_sysfs_remove(struct pvi_endpoint *ep);
 
 /* ---- IOVAs and mappings, for all strategies (iova.c) ---- */
 
+/*
+ * A space of its own for a strategy: @npages (a power of two) out of the endpoint's, as
+ * low as possible. -ENOSPC: no such range is free.
+ */
+int pvi_space_carve(struct pvi_endpoint *ep, struct pvi_space *sp, unsigned long npages);
+void pvi_space_return(struct pvi_endpoint *ep, struct pvi_space *sp);
+int pvi_space_init(struct pvi_space *sp, unsigned long first, unsigned long last);
+void pvi_space_done(struct pvi_space *sp);
+
+/* A range as low as possible; pages. 0: none. */
+unsigned long pvi_window_alloc(struct pvi_endpoint *ep, unsigned long npages);
+void pvi_window_free(struct pvi_endpoint *ep, unsigned long pfn);
+
+static inline bool pvi_space_has(const struct pvi_space *sp, dma_addr_t addr)
+{
+	unsigned long pfn = addr >> PAGE_SHIFT;
+
+	return pfn >= sp->first && pfn <= sp->last;
+}
+
 /* @npages contiguous pages of IOVA whose last byte is at most @limit; 0: none. */
-unsigned long pvi_iova_alloc(struct pvi_endpoint *ep, unsigned long npages, u64 limit);
-void pvi_iova_free(struct pvi_endpoint *ep, unsigned long pfn, unsigned long npages);
+unsigned long pvi_iova_alloc(struct pvi_space *sp, unsigned long npages, u64 limit);
+void pvi_iova_free(struct pvi_space *sp, unsigned long pfn, unsigned long npages);
 
 static inline struct pvi_range pvi_pages(u64 pfn, u64 npages)
 {
@@ -189,14 +231,31 @@ static inline unsigned long pvi_span_pages(u64 addr, size_t size)
 	return ((addr & ~PAGE_MASK) + size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 
+/* What a driver wants to map a buffer for, and within which bounds. */
+struct pvi_how {
+	u32 prot;
+	u64 limit; /* the highest address the device can use */
+	unsigned long attrs;
+};
+
 /* One mapping of its own: allocates the IOVA, MAPs, and the reverse. */
-dma_addr_t pvi_iova_map(struct pvi_endpoint *ep, phys_addr_t phys, size_t size, u32 flags,
-			u64 limit);
+dma_addr_t pvi_iova_map(struct pvi_endpoint *ep, struct pvi_space *sp, phys_addr_t phys,
+			size_t size, u32 flags, u64 limit);
 int pvi_iova_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size);
 /* UNMAP, then free the IOVA; on failure the IOVA is never used again. */
-int pvi_iova_unmap_pages(struct pvi_endpoint *ep, unsigned long pfn, unsigned long npages);
+int pvi_iova_unmap_pages(struct pvi_endpoint *ep, struct pvi_space *sp, unsigned long pfn,
+			 unsigned long npages);
+
+/* A scatter list as one range: 0 or -errno (sglist.c). */
+int pvi_sg_map(struct pvi_endpoint *ep, struct pvi_space *sp, struct scatterlist *sgl, int nents,
+	       const struct pvi_how *how);
+/* That range, holes included; the number of pages without them. */
+unsigned long pvi_sg_range(struct scatterlist *sgl, int nents, unsigned long *ret_pfn,
+			   unsigned long *ret_npages);
 
 void pvi_count_mapped(struct pvi_endpoint *ep, long npages);
+/* The same, of what a strategy maps once. */
+void pvi_count_fixed(struct pvi_endpoint *ep, long npages);
 void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n);
 void pvi_count_reuse(struct pvi_endpoint *ep, u32 prot, size_t size);
 
@@ -208,34 +267,57 @@ u64 pvi_stream_limit(struct pvi_endpoint *ep, struct device *dev);
 struct pvi_strategy {
 	const char *name;
 	unsigned int bit; /* in ep->used */
+	bool bypass;	  /* the kernel's own DMA operations, and no translation */
 	/* Before the first mapping; called again when chosen again. May sleep. */
 	int (*start)(struct pvi_endpoint *ep);
-	/* Another one was chosen: give back what is idle. May sleep. */
+	/* Another one was chosen: give back what is not in use, now and later. May sleep. */
 	void (*retire)(struct pvi_endpoint *ep);
-	dma_addr_t (*map)(struct pvi_endpoint *ep, phys_addr_t phys, size_t size, u32 prot,
-			  u64 limit);
+	/* Gives back what is not in use. May sleep. */
+	void (*trim)(struct pvi_endpoint *ep);
+	/* No driver is bound, and no DMA call under way: give everything back. May sleep. */
+	void (*stop)(struct pvi_endpoint *ep);
+	dma_addr_t (*map)(struct pvi_endpoint *ep, phys_addr_t phys, size_t size,
+			  const struct pvi_how *how);
 	/* All entries or none: 0 or -errno. */
-	int (*map_sg)(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents, u32 prot,
-		      u64 limit);
+	int (*map_sg)(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+		      const struct pvi_how *how);
 	/* False: not a mapping of this strategy's, nothing done. */
-	bool (*unmap)(struct pvi_endpoint *ep, dma_addr_t addr, size_t size);
-	bool (*unmap_sg)(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents);
+	bool (*unmap)(struct pvi_endpoint *ep, dma_addr_t addr, size_t size,
+		      const struct pvi_how *how);
+	bool (*unmap_sg)(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+			 const struct pvi_how *how);
 };
 
+extern const struct pvi_strategy pvi_none;
+extern const struct pvi_strategy pvi_direct_map;
 extern const struct pvi_strategy pvi_single_use;
+extern const struct pvi_strategy pvi_deferred;
+extern const struct pvi_strategy pvi_shared;
 extern const struct pvi_strategy pvi_persistent;
 
+#define PVI_STRATEGIES "none, direct-map, single-use, deferred, shared, persistent"
+
 const struct pvi_strategy *pvi_strategy_find(const char *name);
+/* The device's lock is held, or it can have no driver: only then "none" comes or goes. */
 int pvi_strategy_set(struct pvi_endpoint *ep, const struct pvi_strategy *s);
 /* Undoes a mapping by the strategy that made it. */
-void pvi_strategy_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size);
-void pvi_strategy_unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents);
+void pvi_strategy_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size,
+			const struct pvi_how *how);
+void pvi_strategy_unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+			   const struct pvi_how *how);
+/* What is not in use goes, of all strategies. */
+void pvi_strategy_trim(struct pvi_endpoint *ep);
+/* No driver is bound: everything goes that need not stay. */
+void pvi_strategy_stop(struct pvi_endpoint *ep);
+void pvi_strategy_free(struct pvi_endpoint *ep);
+/* A MAP was refused for lack of memory: true when mappings went and it may work now. */
+bool pvi_strategy_nomem(struct pvi_endpoint *ep);
 
-/* Gives up to @npages pages of idle cached mappings back; how many it did. Any context. */
-u64 pvi_persistent_reclaim(struct pvi_endpoint *ep, u64 npages);
-/* A MAP was refused for lack of memory: true when idle mappings went and it may work now. */
-bool pvi_persistent_nomem(struct pvi_endpoint *ep);
-void pvi_persistent_free(struct pvi_endpoint *ep);
+bool pvi_cache_nomem(struct pvi_endpoint *ep);
+void pvi_cache_free(struct pvi_endpoint *ep);
+bool pvi_deferred_flush(struct pvi_endpoint *ep);
+void pvi_deferred_free(struct pvi_endpoint *ep);
+void pvi_direct_free(struct pvi_endpoint *ep);
 
 /* Module parameters. */
 extern char *pvi_default_strategy;

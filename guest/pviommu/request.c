@@ -129,19 +129,27 @@ void pvi_batch_init(struct pvi_batch *b, struct pvi_endpoint *ep)
 	b->err = 0;
 }
 
-/* Must the device be told? Then the caller does it, without the lock: it is an exit. */
-static bool kick_prepare(struct pvi_batch *b)
-{
-	struct pvi_rq *rq = &b->ep->viommu->rq;
-
-	lockdep_assert_held(&rq->lock);
-	return !rq->broken && virtqueue_kick_prepare(rq->vq);
-}
-
+/*
+ * Tells the device, if it must be told; not under the lock, for that is an exit. With
+ * interrupts off from the decision on: once it is taken, whoever adds requests later
+ * relies on us to tell. Were that an interrupt's handler on this CPU, it would wait
+ * for ever.
+ */
 static void kick(struct pvi_batch *b)
 {
-	atomic64_inc(&b->ep->counts.kicks);
-	virtqueue_notify(b->ep->viommu->rq.vq);
+	struct pvi_rq *rq = &b->ep->viommu->rq;
+	unsigned long flags;
+	bool tell;
+
+	local_irq_save(flags);
+	spin_lock(&rq->lock);
+	tell = !rq->broken && virtqueue_kick_prepare(rq->vq);
+	spin_unlock(&rq->lock);
+	if (tell) {
+		atomic64_inc(&b->ep->counts.kicks);
+		virtqueue_notify(rq->vq);
+	}
+	local_irq_restore(flags);
 }
 
 static u64 deadline_from_now(void)
@@ -186,8 +194,8 @@ static int send(struct pvi_batch *b, const struct message *m)
 	return 0;
 }
 
-/* -EAGAIN: the queue is full, and *@ret_tell says whether the device must be told. */
-static int try_send(struct pvi_batch *b, const struct message *m, bool *ret_tell)
+/* -EAGAIN: the queue is full. */
+static int try_send(struct pvi_batch *b, const struct message *m)
 {
 	struct pvi_rq *rq = &b->ep->viommu->rq;
 	unsigned long flags;
@@ -196,14 +204,10 @@ static int try_send(struct pvi_batch *b, const struct message *m, bool *ret_tell
 	spin_lock_irqsave(&rq->lock, flags);
 	if (!rq->free)
 		drain(rq);
-	if (rq->broken) {
+	if (rq->broken)
 		r = -EIO;
-	} else if (rq->free) {
-		r = send(b, m);
-	} else {
-		r = -EAGAIN;
-		*ret_tell = kick_prepare(b); /* our own batch may be what fills it */
-	}
+	else
+		r = rq->free ? send(b, m) : -EAGAIN;
 	spin_unlock_irqrestore(&rq->lock, flags);
 	return r;
 }
@@ -212,15 +216,12 @@ static int try_send(struct pvi_batch *b, const struct message *m, bool *ret_tell
 static bool batch_add(struct pvi_batch *b, const struct message *m)
 {
 	u64 deadline = 0;
-	bool tell = false, told = false;
 	int r;
 
 	if (b->err)
 		return false; /* the whole batch is undone anyway */
-	while ((r = try_send(b, m, &tell)) == -EAGAIN) {
-		if (tell && !told)
-			kick(b);
-		told = true;
+	while ((r = try_send(b, m)) == -EAGAIN) {
+		kick(b); /* our own batch may be what fills it */
 		deadline = deadline ?: deadline_from_now();
 		check_deadline(&b->ep->viommu->rq, deadline);
 		cpu_relax();
@@ -254,20 +255,22 @@ void pvi_batch_unmap(struct pvi_batch *b, struct pvi_range iova)
 		atomic64_inc(&b->ep->counts.unmaps);
 }
 
-void pvi_batch_attach(struct pvi_batch *b)
+void pvi_batch_attach(struct pvi_batch *b, u32 domain, u32 flags)
 {
 	struct pvi_wire_attach req = {.head.type = PVI_T_ATTACH};
 
-	pvi_put32(&req.domain, b->ep->domain);
+	pvi_put32(&req.domain, domain);
 	pvi_put32(&req.endpoint, b->ep->id);
+	pvi_put32(&req.flags, flags);
 	batch_add(b, &(struct message){&req, sizeof(req)});
 }
 
 void pvi_batch_detach(struct pvi_batch *b)
 {
 	struct pvi_wire_detach req = {.head.type = PVI_T_DETACH};
+	bool bypass = b->ep->strategy && b->ep->strategy->bypass;
 
-	pvi_put32(&req.domain, b->ep->domain);
+	pvi_put32(&req.domain, bypass ? b->ep->bypass_domain : b->ep->domain);
 	pvi_put32(&req.endpoint, b->ep->id);
 	batch_add(b, &(struct message){&req, sizeof(req)});
 }
@@ -293,15 +296,10 @@ int pvi_batch_wait(struct pvi_batch *b)
 {
 	struct pvi_rq *rq = &b->ep->viommu->rq;
 	unsigned long flags;
-	bool tell;
 	u64 deadline;
 
-	spin_lock_irqsave(&rq->lock, flags);
-	tell = b->pending && kick_prepare(b);
-	spin_unlock_irqrestore(&rq->lock, flags);
-	if (tell)
+	if (smp_load_acquire(&b->pending))
 		kick(b);
-
 	deadline = deadline_from_now();
 	/* Pairs with the release in complete_slot(): another CPU may have drained ours. */
 	while (smp_load_acquire(&b->pending)) {

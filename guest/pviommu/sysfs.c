@@ -18,7 +18,7 @@ static u64 sum(const struct pvi_endpoint *ep, size_t off)
 	static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf) \
 	{                                                                                        \
 		return sysfs_emit(buf, "%llu\n",                                                 \
-				  sum(pvi_ops_endpoint(dev),                                     \
+				  sum(pvi_endpoint_of(dev),                                      \
 				      offsetof(struct pvi_percpu_counts, name)));                \
 	}                                                                                        \
 	static DEVICE_ATTR_RO(name)
@@ -27,7 +27,7 @@ static u64 sum(const struct pvi_endpoint *ep, size_t off)
 	static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf) \
 	{                                                                                        \
 		return sysfs_emit(buf, "%lld\n",                                                 \
-				  atomic64_read(&pvi_ops_endpoint(dev)->counts.name));           \
+				  atomic64_read(&pvi_endpoint_of(dev)->counts.name));            \
 	}                                                                                        \
 	static DEVICE_ATTR_RO(name)
 
@@ -41,12 +41,13 @@ ATOMIC_ATTR(unmaps);
 ATOMIC_ATTR(requests);
 ATOMIC_ATTR(faults);
 ATOMIC_ATTR(mapped_pages);
+ATOMIC_ATTR(fixed_pages);
 ATOMIC_ATTR(peak_mapped_pages);
 ATOMIC_ATTR(coherent_pages);
 
 static ssize_t reused_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+	struct pvi_endpoint *ep = pvi_endpoint_of(dev);
 
 	return sysfs_emit(buf, "%llu\n",
 			  sum(ep, offsetof(struct pvi_percpu_counts, reused_tx_small)) +
@@ -57,24 +58,34 @@ static DEVICE_ATTR_RO(reused);
 
 static ssize_t strategy_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", READ_ONCE(pvi_ops_endpoint(dev)->strategy)->name);
+	return sysfs_emit(buf, "%s\n", READ_ONCE(pvi_endpoint_of(dev)->strategy)->name);
 }
 
+/*
+ * The device's lock keeps drivers from coming and going meanwhile. Not waited for:
+ * who removes this file holds it, and waits for us.
+ */
 static ssize_t strategy_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			      size_t len)
 {
 	const struct pvi_strategy *s = pvi_strategy_find(buf);
-	int r = s ? pvi_strategy_set(pvi_ops_endpoint(dev), s) : -EINVAL;
+	int r;
 
+	if (!s)
+		return -EINVAL;
+	if (!device_trylock(dev))
+		return -EBUSY;
+	r = pvi_strategy_set(pvi_endpoint_of(dev), s);
+	device_unlock(dev);
 	return r ?: len;
 }
 static DEVICE_ATTR_RW(strategy);
 
-/* Gives all idle cached mappings back, whatever is written. */
+/* Gives all mappings back that no DMA uses, whatever is written. */
 static ssize_t reclaim_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			     size_t len)
 {
-	pvi_persistent_reclaim(pvi_ops_endpoint(dev), U64_MAX);
+	pvi_strategy_trim(pvi_endpoint_of(dev));
 	return len;
 }
 static DEVICE_ATTR_WO(reclaim);
@@ -92,6 +103,7 @@ static struct attribute *attrs[] = {
 	&dev_attr_reused_tx_large.attr,
 	&dev_attr_reused_rx.attr,
 	&dev_attr_mapped_pages.attr,
+	&dev_attr_fixed_pages.attr,
 	&dev_attr_peak_mapped_pages.attr,
 	&dev_attr_coherent_pages.attr,
 	&dev_attr_faults.attr,

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # pviommu.ko on a stock kernel behind QEMU's virtio-iommu, with an nvme and a virtio-blk
-# disk: data, requests per DMA, switching under I/O, removal; and the module's counters
-# against QEMU's trace. Runs on the host (QEMU TCG), in half a minute.
+# disk and an e1000e: for each strategy data and costs per DMA; switching under I/O, removal;
+# and the module's counters against QEMU's trace. Runs on the host (QEMU TCG), in some minutes.
 # usage: tests/e2e-qemu/module.sh [QEMU-OPTION...]
 # Needs build/static, build/modules/6.1 and build/kernels/6.1 (make testbed).
 set -eu
@@ -10,14 +10,16 @@ cd "$(dirname "$0")/../.."
 kernel=build/kernels/6.1
 module=build/modules/6.1/pviommu.ko
 odrw=build/static/tests/guest/odrw
-for f in $kernel/vmlinux $module $odrw; do
+udpsend=build/static/tests/guest/udpsend
+for f in $kernel/vmlinux $module $odrw $udpsend; do
 	[ -e "$f" ] || { echo "module.sh: no $f: run 'make testbed' first" >&2; exit 2; }
 done
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 testbed/mkinitrd --out "$tmp/initrd" --init tests/e2e-qemu/init --kernel $kernel \
-	--module virtio_pci --module virtio_blk --module nvme --module-file $module --bin $odrw
+	--module virtio_pci --module virtio_blk --module nvme --module e1000e \
+	--module-file $module --bin $odrw --bin $udpsend
 truncate -s 16M "$tmp/nvme.img" "$tmp/blk.img"
 
 # One boot: boot NAME CMDLINE. QEMU gives the virtio-iommu no ioeventfd, and it is the
@@ -27,14 +29,15 @@ boot()
 	name=$1 cmdline=$2
 	shift 2
 	echo "module.sh: $name"
-	timeout 120 qemu-system-x86_64 -M q35,sata=off -accel tcg,thread=multi -cpu max -m 256M \
+	timeout 400 qemu-system-x86_64 -M q35,sata=off -accel tcg,thread=multi -cpu max -m 256M \
 		-smp 2 -display none -serial stdio -no-reboot -nodefaults \
 		-kernel $kernel/vmlinux -initrd "$tmp/initrd" \
-		-append "console=ttyS0 quiet panic=-1 $cmdline" \
+		-append "console=ttyS0 quiet panic=-1 transparent_hugepage=never $cmdline" \
 		-device virtio-iommu-pci,boot-bypass=off \
 		-drive "if=none,id=n,format=raw,file=$tmp/nvme.img" -device nvme,drive=n,serial=n \
 		-drive "if=none,id=b,format=raw,file=$tmp/blk.img" \
 		-device virtio-blk-pci,drive=b,disable-legacy=on,iommu_platform=on,num-queues=1 \
+		-netdev user,id=u,restrict=on -device e1000e,netdev=u,romfile= \
 		-trace virtio_iommu_map -trace virtio_iommu_unmap -trace virtio_iommu_attach \
 		-trace virtio_iommu_fill_resv_property -trace virtio_queue_notify \
 		-D "$tmp/trace" "$@" </dev/null >"$tmp/console" 2>&1 || {

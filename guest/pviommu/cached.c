@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * persistent: a mapping is made at first use and kept, until the cap or a refused
- * MAP takes the least recently used idle ones back, in batches. A hit makes no
- * request. Which mapping serves which buffer is core/mapcache's business.
+ * The strategies that reuse mappings. shared: all DMAs under way to the same pages
+ * use one mapping, which goes with the last of them. persistent: it is kept, until
+ * the cap or a refused MAP takes the least recently used idle ones back, in batches.
+ * A hit makes no request. Which mapping serves which buffer is core/mapcache's
+ * business. Both use one cache: they differ in what becomes of an idle mapping.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,14 +17,14 @@
 /* Pages taken back together when room is needed: one kick for the lot. */
 #define RECLAIM_BATCH 256u
 
-/* Made when persistent is first chosen, freed with the endpoint. */
+/* Made when one of the two is first chosen, freed with the endpoint. */
 struct pvi_cache {
 	spinlock_t lock; /* all below; held for table work only, never for a request */
 	struct pvi_mapcache mc;
-	bool retired; /* another strategy was chosen: what becomes idle goes at once */
+	bool keep; /* persistent is chosen; else what becomes idle goes at once */
 };
 
-static int start(struct pvi_endpoint *ep)
+static int start(struct pvi_endpoint *ep, bool keep)
 {
 	unsigned int bits = clamp(ilog2(pvi_cache_pages) - 4, 8, 13);
 	struct pvi_cache *c = ep->cache;
@@ -31,7 +33,7 @@ static int start(struct pvi_endpoint *ep)
 
 	if (c) {
 		spin_lock_irqsave(&c->lock, flags);
-		c->retired = false;
+		c->keep = keep;
 		spin_unlock_irqrestore(&c->lock, flags);
 		return 0;
 	}
@@ -43,9 +45,20 @@ static int start(struct pvi_endpoint *ep)
 		return -ENOMEM;
 	}
 	spin_lock_init(&c->lock);
+	c->keep = keep;
 	pvi_mapcache_init(&c->mc, index, index + (1u << bits), bits, pvi_cache_pages);
 	smp_store_release(&ep->cache, c); /* nomem() and unmap() look without a lock */
 	return 0;
+}
+
+static int shared_start(struct pvi_endpoint *ep)
+{
+	return start(ep, false);
+}
+
+static int persistent_start(struct pvi_endpoint *ep)
+{
+	return start(ep, true);
 }
 
 static struct pvi_cache *cache_of(struct pvi_endpoint *ep)
@@ -84,7 +97,7 @@ static u64 unmap_list(struct pvi_endpoint *ep, struct pvi_mc_entry *list)
 	for (e = list; e; e = next) {
 		next = e->lru_next;
 		if (!r) {
-			pvi_iova_free(ep, e->iova_pfn, e->key.npages);
+			pvi_iova_free(&ep->space, e->iova_pfn, e->key.npages);
 			pages += e->key.npages;
 		}
 		kfree(e);
@@ -93,7 +106,8 @@ static u64 unmap_list(struct pvi_endpoint *ep, struct pvi_mc_entry *list)
 	return pages;
 }
 
-u64 pvi_persistent_reclaim(struct pvi_endpoint *ep, u64 npages)
+/* Gives up to @npages pages of idle mappings back; how many it did. Any context. */
+static u64 reclaim(struct pvi_endpoint *ep, u64 npages)
 {
 	struct pvi_cache *c = cache_of(ep);
 	struct pvi_mc_entry *list;
@@ -107,7 +121,7 @@ u64 pvi_persistent_reclaim(struct pvi_endpoint *ep, u64 npages)
 	return unmap_list(ep, list);
 }
 
-bool pvi_persistent_nomem(struct pvi_endpoint *ep)
+bool pvi_cache_nomem(struct pvi_endpoint *ep)
 {
 	struct pvi_cache *c = cache_of(ep);
 	struct pvi_mc_entry *list;
@@ -122,19 +136,25 @@ bool pvi_persistent_nomem(struct pvi_endpoint *ep)
 	return unmap_list(ep, list) > 0;
 }
 
+static void trim(struct pvi_endpoint *ep)
+{
+	reclaim(ep, U64_MAX);
+}
+
+/* persistent gives way to another one; shared has nothing that is idle. */
 static void retire(struct pvi_endpoint *ep)
 {
 	struct pvi_cache *c = ep->cache;
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
-	c->retired = true;
+	c->keep = false;
 	spin_unlock_irqrestore(&c->lock, flags);
-	pvi_persistent_reclaim(ep, U64_MAX);
+	trim(ep);
 }
 
 /* The domain is detached. What a driver left in use has no IOVA any more, just memory. */
-void pvi_persistent_free(struct pvi_endpoint *ep)
+void pvi_cache_free(struct pvi_endpoint *ep)
 {
 	struct pvi_cache *c = ep->cache;
 	struct pvi_mc_entry *e, *next;
@@ -165,7 +185,8 @@ static void make_room(struct pvi_endpoint *ep, u64 npages, u64 nentries)
 }
 
 /* The address of a live mapping, now with one more user; or DMA_MAPPING_ERROR. */
-static dma_addr_t hit(struct pvi_endpoint *ep, phys_addr_t phys, size_t size, u32 prot, u64 limit)
+static dma_addr_t hit(struct pvi_endpoint *ep, phys_addr_t phys, size_t size,
+		      const struct pvi_how *how)
 {
 	struct pvi_cache *c = ep->cache;
 	dma_addr_t addr = DMA_MAPPING_ERROR;
@@ -173,12 +194,12 @@ static dma_addr_t hit(struct pvi_endpoint *ep, phys_addr_t phys, size_t size, u3
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
-	e = pvi_mapcache_get(&c->mc, key_of(phys, size, prot), limit >> PAGE_SHIFT);
+	e = pvi_mapcache_get(&c->mc, key_of(phys, size, how->prot), how->limit >> PAGE_SHIFT);
 	if (e)
 		addr = address(e, phys);
 	spin_unlock_irqrestore(&c->lock, flags);
 	if (e)
-		pvi_count_reuse(ep, prot, size);
+		pvi_count_reuse(ep, how->prot, size);
 	return addr;
 }
 
@@ -194,10 +215,11 @@ static void add(struct pvi_endpoint *ep, struct pvi_mc_entry *e, struct pvi_mc_k
 	pvi_count_mapped(ep, key.npages);
 }
 
-static dma_addr_t map(struct pvi_endpoint *ep, phys_addr_t phys, size_t size, u32 prot, u64 limit)
+static dma_addr_t map(struct pvi_endpoint *ep, phys_addr_t phys, size_t size,
+		      const struct pvi_how *how)
 {
-	struct pvi_mc_key key = key_of(phys, size, prot);
-	dma_addr_t addr = hit(ep, phys, size, prot, limit);
+	struct pvi_mc_key key = key_of(phys, size, how->prot);
+	dma_addr_t addr = hit(ep, phys, size, how);
 	struct pvi_mc_entry *e;
 
 	if (addr != DMA_MAPPING_ERROR)
@@ -206,7 +228,7 @@ static dma_addr_t map(struct pvi_endpoint *ep, phys_addr_t phys, size_t size, u3
 	e = kmalloc(sizeof(*e), GFP_ATOMIC | __GFP_NOWARN);
 	if (!e)
 		return DMA_MAPPING_ERROR;
-	addr = pvi_iova_map(ep, phys, size, prot, limit);
+	addr = pvi_iova_map(ep, &ep->space, phys, size, how->prot, how->limit);
 	if (addr == DMA_MAPPING_ERROR)
 		kfree(e);
 	else
@@ -214,11 +236,14 @@ static dma_addr_t map(struct pvi_endpoint *ep, phys_addr_t phys, size_t size, u3
 	return addr;
 }
 
-/* Drops one user of the mapping that starts at the page of @addr; false: there is none. */
-static bool drop(struct pvi_endpoint *ep, dma_addr_t addr)
+/*
+ * Drops one user of the mapping that starts at the page of @addr; false: there is none.
+ * What is to be unmapped then goes in front of *@list.
+ */
+static bool drop(struct pvi_endpoint *ep, dma_addr_t addr, struct pvi_mc_entry **list)
 {
 	struct pvi_cache *c = cache_of(ep);
-	struct pvi_mc_entry *e, *list = NULL;
+	struct pvi_mc_entry *e, *gone = NULL, **tail;
 	unsigned long flags;
 	int r = 0;
 
@@ -228,38 +253,48 @@ static bool drop(struct pvi_endpoint *ep, dma_addr_t addr)
 	e = pvi_mapcache_find(&c->mc, addr >> PAGE_SHIFT);
 	if (e) {
 		r = pvi_mapcache_put(&c->mc, e);
-		list = c->retired ? pvi_mapcache_take(&c->mc, U64_MAX)
-				  : pvi_mapcache_make_room(&c->mc, 0, 0, RECLAIM_BATCH);
+		gone = c->keep ? pvi_mapcache_make_room(&c->mc, 0, 0, RECLAIM_BATCH)
+			       : pvi_mapcache_take(&c->mc, U64_MAX);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);
 	if (r)
 		dev_warn_ratelimited(&ep->pdev->dev, "pviommu: its driver unmapped %#llx twice\n",
 				     addr);
-	unmap_list(ep, list);
+	for (tail = &gone; *tail; tail = &(*tail)->lru_next)
+		;
+	*tail = *list;
+	*list = gone;
 	return e != NULL;
 }
 
-static bool unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size)
+static bool unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size, const struct pvi_how *how)
 {
-	return drop(ep, addr);
+	struct pvi_mc_entry *list = NULL;
+	bool mine = drop(ep, addr, &list);
+
+	unmap_list(ep, list);
+	return mine;
 }
 
-static bool unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents)
+static bool unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+		     const struct pvi_how *how)
 {
+	struct pvi_mc_entry *list = NULL;
 	struct scatterlist *sg;
 	int i;
 
 	for_each_sg (sgl, sg, nents, i) {
 		/* One strategy made the whole list: the first entry tells which. */
-		if (!drop(ep, sg_dma_address(sg)) && !i)
+		if (!drop(ep, sg_dma_address(sg), &list) && !i)
 			return false;
 	}
+	unmap_list(ep, list);
 	return true;
 }
 
 /* Hits get their address, misses DMA_MAPPING_ERROR and are counted. */
-static int find_hits(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents, u32 prot,
-		     u64 limit, u64 *ret_pages)
+static int find_hits(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+		     const struct pvi_how *how, u64 *ret_pages)
 {
 	struct scatterlist *sg;
 	int i, misses = 0;
@@ -267,7 +302,7 @@ static int find_hits(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents
 	*ret_pages = 0;
 	for_each_sg (sgl, sg, nents, i) {
 		sg_dma_len(sg) = sg->length;
-		sg_dma_address(sg) = hit(ep, sg_phys(sg), sg->length, prot, limit);
+		sg_dma_address(sg) = hit(ep, sg_phys(sg), sg->length, how);
 		if (sg_dma_address(sg) == DMA_MAPPING_ERROR) {
 			*ret_pages += pvi_span_pages(sg_phys(sg), sg->length);
 			misses++;
@@ -277,8 +312,8 @@ static int find_hits(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents
 }
 
 /* Entries with an IOVA for the misses, chained by lru_next in the list's order. */
-static int make_entries(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents, u32 prot,
-			u64 limit, struct pvi_mc_entry **ret_list)
+static int make_entries(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+			const struct pvi_how *how, struct pvi_mc_entry **ret_list)
 {
 	struct pvi_mc_entry **tail = ret_list, *e;
 	struct scatterlist *sg;
@@ -290,8 +325,8 @@ static int make_entries(struct pvi_endpoint *ep, struct scatterlist *sgl, int ne
 		e = kzalloc(sizeof(*e), GFP_ATOMIC | __GFP_NOWARN);
 		if (!e)
 			return -ENOMEM;
-		e->key = key_of(sg_phys(sg), sg->length, prot);
-		e->iova_pfn = pvi_iova_alloc(ep, e->key.npages, limit);
+		e->key = key_of(sg_phys(sg), sg->length, how->prot);
+		e->iova_pfn = pvi_iova_alloc(&ep->space, e->key.npages, how->limit);
 		if (!e->iova_pfn) {
 			kfree(e);
 			return -ENOMEM;
@@ -330,7 +365,7 @@ static int map_entries(struct pvi_endpoint *ep, const struct pvi_mc_entry *list)
 {
 	int r = request_maps(ep, list);
 
-	if (r == -ENOMEM && !request_unmaps(ep, list) && pvi_persistent_nomem(ep))
+	if (r == -ENOMEM && !request_unmaps(ep, list) && pvi_strategy_nomem(ep))
 		r = request_maps(ep, list);
 	return r;
 }
@@ -342,20 +377,21 @@ static int map_entries(struct pvi_endpoint *ep, const struct pvi_mc_entry *list)
 static void undo_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
 		    struct pvi_mc_entry *list, bool requested)
 {
-	struct pvi_mc_entry *e, *next;
+	struct pvi_mc_entry *e, *next, *unused = NULL;
 	struct scatterlist *sg;
 	int i, r = 0;
 
 	for_each_sg (sgl, sg, nents, i) {
 		if (sg_dma_address(sg) != DMA_MAPPING_ERROR)
-			drop(ep, sg_dma_address(sg));
+			drop(ep, sg_dma_address(sg), &unused);
 	}
+	unmap_list(ep, unused);
 	if (requested && list)
 		r = request_unmaps(ep, list);
 	for (e = list; e; e = next) {
 		next = e->lru_next;
 		if (!r)
-			pvi_iova_free(ep, e->iova_pfn, e->key.npages);
+			pvi_iova_free(&ep->space, e->iova_pfn, e->key.npages);
 		kfree(e);
 	}
 }
@@ -377,16 +413,17 @@ static void add_entries(struct pvi_endpoint *ep, struct scatterlist *sgl, int ne
 	}
 }
 
-static int map_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents, u32 prot, u64 limit)
+static int map_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+		  const struct pvi_how *how)
 {
 	struct pvi_mc_entry *list = NULL;
 	u64 pages;
-	int r, misses = find_hits(ep, sgl, nents, prot, limit, &pages);
+	int r, misses = find_hits(ep, sgl, nents, how, &pages);
 
 	if (!misses)
 		return 0;
 	make_room(ep, pages, misses);
-	r = make_entries(ep, sgl, nents, prot, limit, &list);
+	r = make_entries(ep, sgl, nents, how, &list);
 	if (r) {
 		undo_sg(ep, sgl, nents, list, false);
 		return r;
@@ -400,11 +437,26 @@ static int map_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents, u
 	return 0;
 }
 
+/* One bit: whichever of them finds a mapping of the cache can undo it. */
+#define CACHE_BIT 3
+
+const struct pvi_strategy pvi_shared = {
+	.name = "shared",
+	.bit = CACHE_BIT,
+	.start = shared_start,
+	.map = map,
+	.unmap = unmap,
+	.map_sg = map_sg,
+	.unmap_sg = unmap_sg,
+};
+
 const struct pvi_strategy pvi_persistent = {
 	.name = "persistent",
-	.bit = 1,
-	.start = start,
+	.bit = CACHE_BIT,
+	.start = persistent_start,
 	.retire = retire,
+	.trim = trim,
+	.stop = trim,
 	.map = map,
 	.unmap = unmap,
 	.map_sg = map_sg,
