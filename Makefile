@@ -2,9 +2,7 @@
 # The front door: every command here installs what it lacks (scripts/deps.sh) and calls the
 # tool that does the work. Userspace is built by Meson, the guest modules by Kbuild.
 
-KERNEL := 6.1
-KDIR := $(CURDIR)/build/kernels/$(KERNEL)/headers
-KO_DIR := build/modules/$(KERNEL)
+KERNELS := 6.1 6.12
 # Folders with a Kbuild file, one or more modules each.
 KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild tests/guest/Kbuild))
 KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild core/*.[ch])
@@ -31,17 +29,17 @@ deps:
 	$(QUIET)scripts/deps.sh build
 
 kernels:
-	$(QUIET)scripts/kernels.sh 6.1 6.12
+	$(QUIET)scripts/kernels.sh $(KERNELS)
 
 static: deps
 	$(QUIET)scripts/build static
 
-modules: $(KO_DIR)/.stamp
+modules: $(KERNELS:%=build/modules/%/.stamp)
 
-$(KO_DIR)/.stamp: $(KO_DEPS) scripts/build-modules
+build/modules/%/.stamp: $(KO_DEPS) scripts/build-modules
 	$(QUIET)scripts/deps.sh modules
-	$(QUIET)scripts/kernels.sh $(KERNEL)
-	$(QUIET)scripts/build-modules $(KDIR) $(KO_DIR) $(KO_SRC)
+	$(QUIET)scripts/kernels.sh $*
+	$(QUIET)scripts/build-modules $(CURDIR)/build/kernels/$*/headers build/modules/$* $(KO_SRC)
 	$(QUIET)touch $@
 
 testbed: static kernels modules

@@ -3,7 +3,7 @@
 # Downloads stock Debian kernels and unpacks them under build/kernels; installs nothing.
 # usage: scripts/kernels.sh [6.1] [6.12]
 #
-# build/kernels/VERSION/{vmlinuz,vmlinux,modules,version} and, for 6.1, headers:
+# build/kernels/VERSION/{vmlinuz,vmlinux,modules,headers,version}:
 # vmlinux is the bzImage's payload, modules the folder with modules.dep, headers a tree
 # to build modules with (make -C build/kernels/6.1/headers M=...).
 set -eu
@@ -101,7 +101,7 @@ kernel()
 (6.1) and bookworm-security (6.12)"
 	release=${found#linux-image-}
 	packages=$found
-	[ "$1" != 6.1 ] || packages="$packages $(headers_of "$release")"
+	packages="$packages $(headers_of "$release")"
 
 	rm -rf "$out/.new-$1"
 	mkdir -p "$out/.new-$1"
@@ -120,7 +120,7 @@ kernel()
 	unpack_vmlinux vmlinuz vmlinux || die "cannot unpack the image of $release"
 	rm -f modules/build modules/source
 	PATH=$PATH:/sbin:/usr/sbin depmod -b . "$release"
-	[ "$1" != 6.1 ] || relocate_headers "$release"
+	relocate_headers "$release"
 	cd "$top"
 	rm -rf "${out:?}/$1"
 	mv "$out/.new-$1" "$out/$1"
@@ -129,7 +129,7 @@ kernel()
 [ $# -gt 0 ] || set -- 6.1 6.12
 missing=
 for v; do
-	[ -e "$out/$v/version" ] || missing="$missing $v"
+	[ -e "$out/$v/headers/Makefile" ] || missing="$missing $v"
 done
 [ -n "$missing" ] || exit 0
 scripts/deps.sh kernels
@@ -137,5 +137,5 @@ mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
 for v in $missing; do
-	[ -e "$out/$v/version" ] || kernel "$v"
+	[ -e "$out/$v/headers/Makefile" ] || kernel "$v"
 done

@@ -6,6 +6,8 @@
 #include <linux/version.h>
 #include <linux/virtio_config.h>
 #include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
+#include <linux/module.h>
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #define pvi_compat_timer_sync timer_delete_sync
@@ -40,5 +42,50 @@ static inline int pvi_compat_find_vqs(struct virtio_device *vdev, struct virtque
 	return virtio_find_vqs(vdev, 2, vqs, callbacks, names, NULL);
 #endif
 }
+
+/*
+ * A kernel that reads the VIOT itself makes drivers of endpoints wait, without end, for
+ * an IOMMU of that name. This one comes, and declines each of them: they go on to probe
+ * with the DMA operations that they have, ours. Hence no IOMMU groups.
+ */
+#if IS_ENABLED(CONFIG_ACPI_VIOT)
+static inline struct iommu_device *pvi_compat_decline(struct device *dev)
+{
+	return ERR_PTR(-ENODEV);
+}
+
+static const struct iommu_ops pvi_compat_iommu_ops = {
+	.owner = THIS_MODULE,
+	.probe_device = pvi_compat_decline,
+	.pgsize_bitmap = PAGE_SIZE,
+};
+
+static inline int pvi_compat_iommu_add(struct iommu_device *d, struct virtio_device *vdev)
+{
+	int r = iommu_device_sysfs_add(d, &vdev->dev, NULL, "pviommu-%s", dev_name(&vdev->dev));
+
+	if (r)
+		return r;
+	r = iommu_device_register(d, &pvi_compat_iommu_ops, vdev->dev.parent);
+	if (r)
+		iommu_device_sysfs_remove(d);
+	return r;
+}
+
+static inline void pvi_compat_iommu_remove(struct iommu_device *d)
+{
+	iommu_device_unregister(d);
+	iommu_device_sysfs_remove(d);
+}
+#else
+static inline int pvi_compat_iommu_add(struct iommu_device *d, struct virtio_device *vdev)
+{
+	return 0;
+}
+
+static inline void pvi_compat_iommu_remove(struct iommu_device *d)
+{
+}
+#endif
 
 #endif

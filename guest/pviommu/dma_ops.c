@@ -70,6 +70,41 @@ static void unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	pvi_strategy_unmap_sg(pvi_ops_endpoint(dev), sgl, nents, &how);
 }
 
+/* x86 is coherent: only what is a copy has to be brought up to date. */
+static void sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+			 enum dma_data_direction dir)
+{
+	if (dir != DMA_TO_DEVICE)
+		pvi_bounce_sync(pvi_ops_endpoint(dev), addr, size, false);
+}
+
+static void sync_for_device(struct device *dev, dma_addr_t addr, size_t size,
+			    enum dma_data_direction dir)
+{
+	if (dir != DMA_FROM_DEVICE)
+		pvi_bounce_sync(pvi_ops_endpoint(dev), addr, size, true);
+}
+
+static void sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
+			    enum dma_data_direction dir)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg (sgl, sg, nents, i)
+		sync_for_cpu(dev, sg_dma_address(sg), sg_dma_len(sg), dir);
+}
+
+static void sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nents,
+			       enum dma_data_direction dir)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg (sgl, sg, nents, i)
+		sync_for_device(dev, sg_dma_address(sg), sg_dma_len(sg), dir);
+}
+
 /* Another device's registers: never cached, and MAPped as MMIO where the device knows that. */
 static dma_addr_t map_resource(struct device *dev, phys_addr_t phys, size_t size,
 			       enum dma_data_direction dir, unsigned long attrs)
@@ -120,7 +155,6 @@ static size_t opt_mapping_size(void)
 	return PAGE_SIZE << 5;
 }
 
-/* x86 is coherent: there is nothing to sync. */
 const struct dma_map_ops pvi_dma_ops = {
 	.alloc = pvi_dma_alloc,
 	.free = pvi_dma_free,
@@ -132,6 +166,10 @@ const struct dma_map_ops pvi_dma_ops = {
 	.unmap_page = unmap_page,
 	.map_sg = map_sg,
 	.unmap_sg = unmap_sg,
+	.sync_single_for_cpu = sync_for_cpu,
+	.sync_single_for_device = sync_for_device,
+	.sync_sg_for_cpu = sync_sg_for_cpu,
+	.sync_sg_for_device = sync_sg_for_device,
 	.map_resource = map_resource,
 	.unmap_resource = unmap_resource,
 	.dma_supported = dma_supported,

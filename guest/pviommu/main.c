@@ -24,6 +24,10 @@ unsigned int pvi_cache_pages = 131072;
 module_param_named(cap, pvi_cache_pages, uint, 0444);
 MODULE_PARM_DESC(cap, "persistent: most 4 KiB pages kept mapped per endpoint (131072)");
 
+unsigned int pvi_bounce_pages = 16384;
+module_param_named(bounce, pvi_bounce_pages, uint, 0444);
+MODULE_PARM_DESC(bounce, "most 4 KiB pages of a device's bounce pool (16384)");
+
 unsigned int pvi_request_timeout_ms = 5000;
 module_param_named(request_timeout_ms, pvi_request_timeout_ms, uint, 0644);
 MODULE_PARM_DESC(request_timeout_ms, "how long the virtio-iommu may take to answer (5000)");
@@ -34,6 +38,9 @@ MODULE_PARM_DESC(rebind, "claim devices in use by a driver as well: unbind, clai
 
 DEFINE_MUTEX(pvi_lock);
 LIST_HEAD(pvi_viommus);
+
+/* 1 GiB: its window must lie below 4 GiB for all devices to reach it. */
+#define MAX_BOUNCE_PAGES 262144u
 
 /* More would be a device that makes no sense; PROBE replies are allocated at this size. */
 #define MAX_PROBE_SIZE 65536u
@@ -136,6 +143,12 @@ static int pvi_probe(struct virtio_device *vdev)
 	list_add_tail(&v->node, &pvi_viommus);
 	mutex_unlock(&pvi_lock);
 	pvi_endpoints_claim_all(v);
+	/* Only now may drivers that waited for it probe. */
+	r = pvi_compat_iommu_add(&v->iommu, vdev);
+	v->declared = !r;
+	if (r)
+		dev_warn(&vdev->dev, "not known as an IOMMU (%d): its endpoints' drivers wait\n",
+			 r);
 	return 0;
 }
 
@@ -148,6 +161,8 @@ static void pvi_remove(struct virtio_device *vdev)
 	list_del(&v->node); /* no endpoint is claimed from here on */
 	mutex_unlock(&pvi_lock);
 	pvi_endpoints_release_all(v);
+	if (v->declared)
+		pvi_compat_iommu_remove(&v->iommu);
 	virtio_reset_device(vdev);
 	vdev->config->del_vqs(vdev);
 	pvi_rq_done(&v->rq);
@@ -190,19 +205,16 @@ static int __init pvi_init(void)
 {
 	int r;
 
-	if (IS_ENABLED(CONFIG_ACPI_VIOT)) {
-		pr_err("this kernel has its own virtio-iommu driver, which owns the VIOT: use "
-		       "that\n");
-		return -ENODEV;
-	}
 	if (!pvi_strategy_find(pvi_default_strategy)) {
 		pr_err("strategy=%s: unknown; use one of " PVI_STRATEGIES "\n",
 		       pvi_default_strategy);
 		return -EINVAL;
 	}
-	if (!pvi_cache_pages || !pvi_request_timeout_ms) {
-		pr_err("cap=%u request_timeout_ms=%u: must not be 0\n", pvi_cache_pages,
-		       pvi_request_timeout_ms);
+	if (!pvi_cache_pages || !pvi_request_timeout_ms || !pvi_bounce_pages ||
+	    pvi_bounce_pages > MAX_BOUNCE_PAGES) {
+		pr_err("cap=%u request_timeout_ms=%u bounce=%u: must not be 0; bounce= at most "
+		       "%u\n",
+		       pvi_cache_pages, pvi_request_timeout_ms, pvi_bounce_pages, MAX_BOUNCE_PAGES);
 		return -EINVAL;
 	}
 	r = iova_cache_get();

@@ -11,6 +11,7 @@
 #define PVIOMMU_H
 
 #include <linux/dma-map-ops.h>
+#include <linux/iommu.h>
 #include <linux/iova.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -90,6 +91,8 @@ struct pvi_viommu {
 	u32 domain_last;
 	u32 probe_size;
 	struct ida domains;
+	struct iommu_device iommu; /* for kernels whose drivers wait for it (compat.h) */
+	bool declared;
 	struct list_head endpoints; /* changed under pvi_lock, read under RCU */
 	struct list_head node;	    /* in pvi_viommus, under pvi_lock */
 };
@@ -128,6 +131,7 @@ struct pvi_counts {
 	atomic64_t fixed_pages;	 /* of these, what a strategy maps once: no driver's */
 	atomic64_t peak_mapped_pages;
 	atomic64_t coherent_pages;
+	atomic64_t bounce_fallbacks; /* what the pool could not hold */
 };
 
 /*
@@ -143,6 +147,7 @@ struct pvi_space {
 struct pvi_cache;
 struct pvi_deferred;
 struct pvi_direct;
+struct pvi_pool;
 
 /*
  * A PCI function behind a virtio-iommu, in a domain of its own. Lives from
@@ -169,6 +174,7 @@ struct pvi_endpoint {
 	struct pvi_cache *cache;
 	struct pvi_deferred *deferred;
 	struct pvi_direct *direct;
+	struct pvi_pool *bounce;
 	struct list_head node; /* viommu->endpoints */
 	struct rcu_head rcu;
 };
@@ -294,8 +300,9 @@ extern const struct pvi_strategy pvi_single_use;
 extern const struct pvi_strategy pvi_deferred;
 extern const struct pvi_strategy pvi_shared;
 extern const struct pvi_strategy pvi_persistent;
+extern const struct pvi_strategy pvi_bounce;
 
-#define PVI_STRATEGIES "none, direct-map, single-use, deferred, shared, persistent"
+#define PVI_STRATEGIES "none, direct-map, single-use, deferred, shared, persistent, bounce"
 
 const struct pvi_strategy *pvi_strategy_find(const char *name);
 /* The device's lock is held, or it can have no driver: only then "none" comes or goes. */
@@ -318,10 +325,14 @@ void pvi_cache_free(struct pvi_endpoint *ep);
 bool pvi_deferred_flush(struct pvi_endpoint *ep);
 void pvi_deferred_free(struct pvi_endpoint *ep);
 void pvi_direct_free(struct pvi_endpoint *ep);
+void pvi_bounce_free(struct pvi_endpoint *ep);
+/* Part of a mapping changes hands; of all strategies only bounce has to do something. */
+void pvi_bounce_sync(struct pvi_endpoint *ep, dma_addr_t addr, size_t size, bool to_device);
 
 /* Module parameters. */
 extern char *pvi_default_strategy;
 extern unsigned int pvi_cache_pages;
+extern unsigned int pvi_bounce_pages;
 extern unsigned int pvi_request_timeout_ms;
 extern bool pvi_rebind;
 

@@ -13,7 +13,8 @@ const struct pvi_strategy pvi_none = {
 };
 
 static const struct pvi_strategy *const strategies[] = {
-	&pvi_none, &pvi_direct_map, &pvi_single_use, &pvi_deferred, &pvi_shared, &pvi_persistent,
+	&pvi_none,   &pvi_direct_map, &pvi_single_use, &pvi_deferred,
+	&pvi_shared, &pvi_persistent, &pvi_bounce,
 };
 
 /*
@@ -21,10 +22,7 @@ static const struct pvi_strategy *const strategies[] = {
  * look at its address first; single-use undoes what nobody else claims.
  */
 static const struct pvi_strategy *const undoers[] = {
-	&pvi_direct_map,
-	&pvi_deferred,
-	&pvi_persistent,
-	&pvi_single_use,
+	&pvi_direct_map, &pvi_bounce, &pvi_deferred, &pvi_persistent, &pvi_single_use,
 };
 
 const struct pvi_strategy *pvi_strategy_find(const char *name)
@@ -171,9 +169,11 @@ void pvi_strategy_free(struct pvi_endpoint *ep)
 	pvi_cache_free(ep);
 	pvi_deferred_free(ep);
 	pvi_direct_free(ep);
+	pvi_bounce_free(ep);
 	ep->cache = NULL;
 	ep->deferred = NULL;
 	ep->direct = NULL;
+	ep->bounce = NULL;
 	ep->used = 0;
 }
 

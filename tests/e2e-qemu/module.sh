@@ -1,37 +1,39 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# pviommu.ko on a stock kernel behind QEMU's virtio-iommu, with an nvme and a virtio-blk
+# pviommu.ko on stock kernels behind QEMU's virtio-iommu, with an nvme and a virtio-blk
 # disk and an e1000e: for each strategy data and costs per DMA; switching under I/O, removal;
 # and the module's counters against QEMU's trace. Runs on the host (QEMU TCG), in some minutes.
 # usage: tests/e2e-qemu/module.sh [QEMU-OPTION...]
-# Needs build/static, build/modules/6.1 and build/kernels/6.1 (make testbed).
+# Needs build/static, build/modules and build/kernels (make testbed).
 set -eu
 cd "$(dirname "$0")/../.."
-kernel=build/kernels/6.1
-module=build/modules/6.1/pviommu.ko
 odrw=build/static/tests/guest/odrw
 udpsend=build/static/tests/guest/udpsend
-for f in $kernel/vmlinux $module $odrw $udpsend; do
+for f in build/kernels/6.1/vmlinux build/kernels/6.12/vmlinux build/modules/6.1/pviommu.ko \
+	build/modules/6.12/pviommu.ko $odrw $udpsend; do
 	[ -e "$f" ] || { echo "module.sh: no $f: run 'make testbed' first" >&2; exit 2; }
 done
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
-testbed/mkinitrd --out "$tmp/initrd" --init tests/e2e-qemu/init --kernel $kernel \
-	--module virtio_pci --module virtio_blk --module nvme --module e1000e \
-	--module-file $module --bin $odrw --bin $udpsend
+for v in 6.1 6.12; do
+	testbed/mkinitrd --out "$tmp/initrd-$v" --init tests/e2e-qemu/init \
+		--kernel build/kernels/$v --module virtio_pci --module virtio_blk --module nvme \
+		--module e1000e --module-file build/modules/$v/pviommu.ko \
+		--bin $odrw --bin $udpsend
+done
 truncate -s 16M "$tmp/nvme.img" "$tmp/blk.img"
 
-# One boot: boot NAME CMDLINE. QEMU gives the virtio-iommu no ioeventfd, and it is the
+# One boot: boot NAME KERNEL CMDLINE. QEMU gives the virtio-iommu no ioeventfd, and it is the
 # one virtio device with a queue 1: so its kicks can be told in the trace.
 boot()
 {
-	name=$1 cmdline=$2
-	shift 2
+	name=$1 v=$2 cmdline=$3
+	shift 3
 	echo "module.sh: $name"
 	timeout 400 qemu-system-x86_64 -M q35,sata=off -accel tcg,thread=multi -cpu max -m 256M \
 		-smp 2 -display none -serial stdio -no-reboot -nodefaults \
-		-kernel $kernel/vmlinux -initrd "$tmp/initrd" \
+		-kernel build/kernels/$v/vmlinux -initrd "$tmp/initrd-$v" \
 		-append "console=ttyS0 quiet panic=-1 transparent_hugepage=never $cmdline" \
 		-device virtio-iommu-pci,boot-bypass=off \
 		-drive "if=none,id=n,format=raw,file=$tmp/nvme.img" -device nvme,drive=n,serial=n \
@@ -74,6 +76,7 @@ compare() # COUNTER TRACED
 	echo "ok - $1: $sum, as QEMU traced"
 }
 
-boot "loaded before the drivers" ""
-boot "loaded between virtio_pci and the disks' drivers, small cap" "late=1 opt=cap=512"
+boot "loaded before the drivers" 6.1 ""
+boot "loaded between virtio_pci and the disks' drivers, small cap" 6.1 "late=1 opt=cap=512"
+boot "in place of the kernel's own virtio-iommu driver" 6.12 ""
 echo "module.sh: passed"

@@ -3,6 +3,7 @@
  * The driver of the hostile device. In debugfs, pvi_attack/:
  *   run     reading makes all attacks under the endpoint's strategy, and gives the
  *           strategy, then CONTROL, ATTACK and REUSE lines
+ *   matrix  the same for what the strategy may let through: MATRIX and REUSE lines
  *   stream  writing 1 maps a page and has the device write to it without end, 0 ends
  *           that; reading gives the counts of writes done and refused
  * There is no shutdown handler: a stream goes on into a reboot, for a test of that.
@@ -18,7 +19,7 @@
 /* Large enough for all lines: seq_file would start over, attacks and all, with more. */
 #define RUN_BUFFER 32768
 
-static int run_show(struct seq_file *out, void *unused)
+static int show(struct seq_file *out, void (*what)(struct attacker *a))
 {
 	struct attacker *a = out->private;
 	char strategy[32] = "unknown";
@@ -27,9 +28,19 @@ static int run_show(struct seq_file *out, void *unused)
 	a->out = out;
 	attack_text(a, "strategy", strategy, sizeof(strategy));
 	seq_printf(out, "STRATEGY %s\n", strategy);
-	attack_all(a);
+	attack_all(a, what);
 	mutex_unlock(&a->lock);
 	return 0;
+}
+
+static int run_show(struct seq_file *out, void *unused)
+{
+	return show(out, attack_cases_run);
+}
+
+static int matrix_show(struct seq_file *out, void *unused)
+{
+	return show(out, attack_matrix);
 }
 
 static int run_open(struct inode *inode, struct file *file)
@@ -40,6 +51,19 @@ static int run_open(struct inode *inode, struct file *file)
 static const struct file_operations run_ops = {
 	.owner = THIS_MODULE,
 	.open = run_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
+static int matrix_open(struct inode *inode, struct file *file)
+{
+	return single_open_size(file, matrix_show, inode->i_private, RUN_BUFFER);
+}
+
+static const struct file_operations matrix_ops = {
+	.owner = THIS_MODULE,
+	.open = matrix_open,
 	.read = seq_read,
 	.llseek = seq_lseek,
 	.release = single_release,
@@ -168,6 +192,7 @@ static int attack_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, a);
 	a->dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	debugfs_create_file("run", 0400, a->dir, a, &run_ops);
+	debugfs_create_file("matrix", 0400, a->dir, a, &matrix_ops);
 	debugfs_create_file("stream", 0600, a->dir, a, &stream_ops);
 	return 0;
 }

@@ -63,13 +63,17 @@ void attack_read(struct attacker *a, struct attack_score *s, u64 iova, const u8 
 void attack_write(struct attacker *a, struct attack_score *s, u64 iova, const u8 *memory);
 /* Both. */
 void attack_both(struct attacker *a, struct attack_score *s, u64 iova, const u8 *memory);
+
+/* The outcome of a read or write of the device's, with @memory as it should not see it. */
+const char *attack_outcome(struct attacker *a, u32 command, u64 iova, const u8 *memory);
 void attack_note(struct attack_score *s, const char *format, ...) __printf(2, 3);
 
 /* Fills @page with what a device must not learn. */
 void attack_fill_secret(u8 *page, size_t size);
 
-/* All of it, into a->out. */
-void attack_all(struct attacker *a);
+/* All attacks, or the matrix, into a->out: between controls. */
+void attack_all(struct attacker *a, void (*what)(struct attacker *a));
+void attack_cases_run(struct attacker *a);
 
 /* ---- the attacks (attack_cases.c) ---- */
 
@@ -83,5 +87,14 @@ extern const unsigned int nr_attack_cases;
 
 /* Access between the driver's dma_unmap and the end of the mapping, if there is such a time. */
 void attack_reuse(struct attacker *a);
+
+/* ---- what a strategy lets a device do, whether it should or not (attack_matrix.c) ---- */
+
+/*
+ * Lines "MATRIX name read write", each "possible", "harmless" (the device was let in, but
+ * found nothing and changed nothing of the guest's) or "refused"; and those of
+ * attack_reuse(). Touches no memory but its own, whatever the strategy.
+ */
+void attack_matrix(struct attacker *a);
 
 #endif
