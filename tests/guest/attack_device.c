@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/dma-mapping.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/slab.h>
@@ -48,12 +49,16 @@ bool attack_alive(struct attacker *a)
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		words[i] = round * 0x01000193u + i;
 	attack_put_data(a, words);
-	if (attack_dma(a, ATTACK_C_WRITE, a->control_addr, ATTACK_BYTES) != ATTACK_S_OK ||
-	    memcmp(a->control, words, ATTACK_BYTES))
+	if (attack_dma(a, ATTACK_C_WRITE, a->control_addr, ATTACK_BYTES) != ATTACK_S_OK)
+		return false;
+	/* The page may be the driver's copy of what the device has. */
+	dma_sync_single_for_cpu(&a->pdev->dev, a->control_addr, ATTACK_BYTES, DMA_BIDIRECTIONAL);
+	if (memcmp(a->control, words, ATTACK_BYTES))
 		return false;
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		words[i] = ~words[i];
 	memcpy(a->control, words, ATTACK_BYTES);
+	dma_sync_single_for_device(&a->pdev->dev, a->control_addr, ATTACK_BYTES, DMA_BIDIRECTIONAL);
 	if (attack_dma(a, ATTACK_C_READ, a->control_addr, ATTACK_BYTES) != ATTACK_S_OK)
 		return false;
 	attack_get_data(a, got);
