@@ -24,9 +24,32 @@ for v in 6.1 6.12; do
 done
 truncate -s 16M "$tmp/nvme.img" "$tmp/blk.img"
 
-# One boot: boot NAME KERNEL CMDLINE. QEMU gives the virtio-iommu no ioeventfd, and it is the
-# one virtio device with a queue 1: so its kicks can be told in the trace.
+# Did the emulator fail, not the guest? QEMU 7.2's TCG now and then takes a pointer for the
+# flags of the CPU, and the guest crashes with an EFLAGS that no CPU can have: above bit 21
+# all are 0. (Seen once in about 20 boots; the value was the lower half of a kernel pointer.)
+impossible_flags()
+{
+	tr -d '\r' <"$tmp/console" | sed -n 's/.* EFLAGS: 0*\([0-9a-f]*\)$/\1/p' |
+		grep -qE '^([0-9a-f]{7,}|[4-9a-f][0-9a-f]{5})$'
+}
+
+# One boot: boot NAME KERNEL CMDLINE; again where the emulator fails, but not for ever.
 boot()
+{
+	for try in 1 2 3; do
+		run_qemu "$@"
+		grep -q '^DONE' "$tmp/console" || ! impossible_flags || [ $try = 3 ] || {
+			echo "module.sh: $1: the emulator corrupted the CPU's flags; once more"
+			continue
+		}
+		break
+	done
+	judge "$1"
+}
+
+# run_qemu NAME KERNEL CMDLINE. QEMU gives the virtio-iommu no ioeventfd, and it is the
+# one virtio device with a queue 1: so its kicks can be told in the trace.
+run_qemu()
 {
 	name=$1 v=$2 cmdline=$3
 	shift 3
@@ -47,6 +70,10 @@ boot()
 		echo "module.sh: $name: QEMU failed or took too long" >&2
 		exit 1
 	}
+}
+
+judge() # NAME
+{
 	tr -d '\r' <"$tmp/console" >"$tmp/log"
 	grep -E '^(ok|not ok|PASS|STAT|DMESG) ' "$tmp/log"
 	if grep -q '^not ok' "$tmp/log" || ! grep -q '^DONE$' "$tmp/log"; then
