@@ -36,8 +36,10 @@ done
 # The device streamed until its socket closed; all that it was granted came before.
 gone $hostile 5
 accepted=$(sed -n 's/.*stream: accepted \([0-9]*\),.*/\1/p' "$PVI_RESULTS/hostile.log")
-check "the stream ended with the VM, $accepted writes accepted" \
-	[ "${accepted:-x}" = "$(stat_of "$stats" hostile.sock dma_writes)" ]
+writes=$(stat_of "$stats" hostile.sock dma_writes)
+# The answer to the last one may have been under way when the connection ended.
+check "the stream ended with the VM: $accepted writes known to it of $writes accepted" \
+	[ "$((writes - ${accepted:-0}))" -ge 0 -a "$((writes - ${accepted:-0}))" -le 1 ]
 check "no process left" sh -c '! pidof pviommu pviommu-blk'
 e2fsck -fy fs.img >"$PVI_RESULTS/fsck.log" 2>&1
 fsck=$?
