@@ -97,16 +97,22 @@ void *memory_ram(void *ctx, uint64_t gpa, uint64_t len, uint64_t *ret_len)
 	return NULL;
 }
 
-int memory_write(struct memory *mem, uint64_t gpa, const void *buf, size_t len)
+/* All of @len bytes at @gpa, or NULL. The slots never touch: what crosses an end is not RAM. */
+static uint8_t *all_ram(struct memory *mem, uint64_t gpa, size_t len)
 {
 	uint64_t room;
-	uint8_t *hva;
+	uint8_t *hva = memory_ram(mem, gpa, len, &room);
+
+	return hva && room >= len ? hva : NULL;
+}
+
+int memory_write(struct memory *mem, uint64_t gpa, const void *buf, size_t len)
+{
+	uint8_t *hva = all_ram(mem, gpa, len);
 
 	if (!len)
 		return 0;
-	/* The slots never touch: what crosses the end of one is not all RAM. */
-	hva = memory_ram(mem, gpa, len, &room);
-	if (!hva || room < len)
+	if (!hva)
 		return -EFAULT;
 	memcpy(hva, buf, len);
 	return 0;
@@ -114,13 +120,11 @@ int memory_write(struct memory *mem, uint64_t gpa, const void *buf, size_t len)
 
 int memory_read(struct memory *mem, uint64_t gpa, void *buf, size_t len)
 {
-	uint64_t room;
-	uint8_t *hva;
+	uint8_t *hva = all_ram(mem, gpa, len);
 
 	if (!len)
 		return 0;
-	hva = memory_ram(mem, gpa, len, &room);
-	if (!hva || room < len)
+	if (!hva)
 		return -EFAULT;
 	memcpy(buf, hva, len);
 	return 0;

@@ -1,32 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The IOMMU and its endpoints as the embedder sees them, and memory that runs out. */
-#include <stdlib.h>
-
-#include "core/alloc.h"
+#include "fake_alloc.h"
 #include "fake_driver.h"
 
 #define RW (PVI_MAP_F_READ | PVI_MAP_F_WRITE)
-
-/* In place of core/alloc.c: the n-th allocation from now fails; negative: none. */
-static int fail_in = -1;
-static int live;
-
-void *pvi_zalloc(size_t size)
-{
-	void *p = NULL;
-
-	if (fail_in >= 0 && !fail_in--)
-		return NULL;
-	assert_int_equal(posix_memalign(&p, PVI_CACHE_LINE, size), 0);
-	live++;
-	return memset(p, 0, size);
-}
-
-void pvi_free(void *p)
-{
-	live -= !!p;
-	free(p);
-}
 
 static struct fake_host host;
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "core/alloc.h"
 #include "core/table.h"
+#include "fake_alloc.h"
 
 #define PAGE	       0x1000ull
 #define MIB	       (1ull << 20)
@@ -16,27 +16,6 @@
 #define R(a, b)	       ((struct pvi_range){(a), (b)})
 #define RW	       (PVI_READ | PVI_WRITE)
 #define NODE_BYTES_MAX (9 * 512)
-
-/* In place of core/alloc.c: the n-th allocation from now fails; negative: none. */
-static int fail_in = -1;
-static int live;
-
-void *pvi_zalloc(size_t size)
-{
-	void *p = NULL;
-
-	if (fail_in >= 0 && !fail_in--)
-		return NULL;
-	assert_int_equal(posix_memalign(&p, PVI_CACHE_LINE, size), 0);
-	live++;
-	return memset(p, 0, size);
-}
-
-void pvi_free(void *p)
-{
-	live -= !!p;
-	free(p);
-}
 
 static struct pvi_table *t;
 
