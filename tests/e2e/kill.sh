@@ -11,6 +11,9 @@ start() { # NAME
 	rm -f fs.img raw.img stdin stdout
 	truncate -s 64M fs.img
 	truncate -s 16M raw.img
+	# The other disk is a block device, which has its own ways to be sized and flushed.
+	raw=$(losetup -f)
+	losetup "$raw" raw.img
 	mkfifo stdin stdout
 	exec 9<>stdin
 	console "$PVI_RESULTS/$1.console" <stdout &
@@ -18,7 +21,7 @@ start() { # NAME
 	# shellcheck disable=SC2086
 	pviommu run --kernel "$PVI_KERNELS/6.1/vmlinux" --initrd "$PVI_INITRD/trouble-6.1.cpio" \
 		--cmdline "console=ttyS0 quiet panic=-1 pvi.strategy=single-use pvi.then=poweroff" \
-		--mem 160M --disk fs.img --disk raw.img --stats "$PVI_RESULTS/$1.stats" $PVI_QUIRKS \
+		--mem 160M --disk fs.img --disk "$raw" --stats "$PVI_RESULTS/$1.stats" $PVI_QUIRKS \
 		<stdin >stdout 2>"$PVI_RESULTS/$1.log" 9<&- &
 	vmm=$!
 }
@@ -50,12 +53,13 @@ wait $vmm
 status=$?
 wait $shown
 exec 9>&-
+losetup -d "$raw"
 log=$PVI_RESULTS/device.log
 con=$PVI_RESULTS/device.console
 check "the device was killed" grep -q yes victim.gone
 check "the VMM names the device" grep -q 'fs.img' "$log"
 check "the VMM says that it needs a reset" grep -q 'needs a reset' "$log"
-check "the other disk goes on" grep -q 'PVI other_disk=ok' "$con"
+check "the other disk, a block device, goes on" grep -q 'PVI other_disk=ok' "$con"
 check "no kernel complaint" sh -c "! grep -q 'PVI kernel=' '$con'"
 check "the guest powers off (status $status)" [ $status = 0 ]
 check "no process left" sh -c '! pidof pviommu pviommu-blk'
@@ -75,6 +79,7 @@ wait $vmm
 status=$?
 wait $shown
 exec 9>&-
+losetup -d "$raw"
 check "the VMM died of it (status $status)" [ $status = 137 ]
 for pid in $(pidof pviommu-blk); do gone "$pid" 5; done
 check "no device process left" sh -c '! pidof pviommu-blk'
