@@ -26,15 +26,6 @@ start() { # NAME
 	vmm=$!
 }
 
-# The process that has the image open.
-device_of() { # IMAGE
-	for pid in $(pidof pviommu-blk); do
-		for fd in /proc/"$pid"/fd/*; do
-			case $(readlink "$fd") in */"$1") echo "$pid" ;; esac
-		done
-	done
-}
-
 say "kill -9 of a disk's process while the guest writes"
 victim=
 on_line() {

@@ -19,6 +19,16 @@ check() { # WHAT COMMAND...
 	fi
 }
 
+equal() { # WHAT GOT WANTED
+	if [ "$2" = "$3" ]; then
+		passed=$((passed + 1))
+		echo "ok - $1: $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $1: got '$2', wanted '$3'"
+	fi
+}
+
 finish() {
 	echo "$0: $passed ok, $failed failed"
 	[ $failed = 0 ] && [ $passed -gt 0 ]
@@ -47,6 +57,15 @@ gone() { # PID SECONDS
 		n=$((n + 1))
 		[ $n -le $(($2 * 10)) ] || return 1
 		usleep 100000
+	done
+}
+
+# The process of the simulated disk that has the image open.
+device_of() { # IMAGE
+	for pid in $(pidof pviommu-blk); do
+		for fd in /proc/"$pid"/fd/*; do
+			case $(readlink "$fd") in */"$1") echo "$pid" ;; esac
+		done
 	done
 }
 
