@@ -60,8 +60,10 @@ static void iommu_failed(void *ctx, uint32_t endpoint)
 		vfu_device_stuck(vm->device[i]);
 }
 
+/* --iommu off: the guest sees none, and its devices stay in bypass, which leads to RAM only. */
 static int init_iommu(struct vm *vm)
 {
+	bool bypass = vm->iommu_mode != VM_IOMMU_STRICT;
 	static const struct pvi_iommu_ops ops = {
 		.ram = iommu_ram, .fault = iommu_fault, .failed = iommu_failed};
 	const struct pvi_iommu_config config = {
@@ -69,18 +71,17 @@ static int init_iommu(struct vm *vm)
 		.ctx = vm,
 		.input_last = IOVA_LAST,
 		.domain_last = UINT32_MAX,
-		.allow_bypass = vm->iommu_mode == VM_IOMMU_BOOT_BYPASS,
-		.start_bypass = vm->iommu_mode == VM_IOMMU_BOOT_BYPASS,
+		.allow_bypass = bypass,
+		.start_bypass = bypass,
 		.dma_timeout_ms = DMA_TIMEOUT_MS,
 	};
 	int err;
 
-	if (vm->iommu_mode == VM_IOMMU_OFF)
-		return 0;
 	err = pvi_iommu_new(&config, &vm->iommu);
-	err = err ?: viommu_fn_new(&vm->pci, vm->iommu, &vm->viommu_fn);
+	if (!err && vm->iommu_mode != VM_IOMMU_OFF)
+		err = viommu_fn_new(&vm->pci, vm->iommu, &vm->viommu_fn);
 	if (err)
-		log_error("cannot make the virtio-iommu: %s", strerror(-err));
+		log_error("cannot make the IOMMU: %s", strerror(-err));
 	return err;
 }
 

@@ -83,7 +83,7 @@ static int write_acpi(struct run *run)
 {
 	const struct acpi_config config = {.nr_cpus = run->vm.nr_cpus,
 					   .pci = devices_any(&run->vm),
-					   .viommu = run->vm.iommu,
+					   .viommu = run->vm.viommu_fn,
 					   .mmio64_base = run->vm.pci.mmio64_base,
 					   .mmio64_size = run->vm.pci.mmio64_size};
 	uint8_t tables[8192];

@@ -73,7 +73,7 @@ static void write_iommu(const struct vm *vm, FILE *out)
 	};
 	struct pvi_iommu_stats s;
 
-	if (!vm->iommu) {
+	if (!vm->viommu_fn) {
 		fputs("\"iommu\":null,", out);
 		return;
 	}

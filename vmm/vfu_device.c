@@ -10,13 +10,18 @@
 #include <unistd.h>
 #include <json-c/json.h>
 
+#include <pviommu/iommu.h>
+
 #include "vmm/log.h"
 #include "vmm/vfu_device.h"
-#include "vmm/dma_path.h"
 #include "vmm/vfu_probe.h"
 #include "vmm/vfu_region.h"
 #include "vmm/vfu_remains.h"
 #include "vmm/vm.h"
+
+/* Where x86 takes interrupt messages: never memory, whatever is mapped there. */
+static const struct pvi_reserved msi_window = {
+	.first = 0xfee00000, .last = 0xfeefffff, .msi = true};
 
 struct vfu_device {
 	struct pci_fn fn;
@@ -24,7 +29,7 @@ struct vfu_device {
 	pid_t pid;
 	struct vfu_conn *conn;
 	struct vfu_limits limits;
-	struct dma_path dma;
+	struct pvi_endpoint *endpoint;
 	atomic_uint_fast64_t region_reads, region_writes;
 
 	/*
@@ -51,18 +56,18 @@ static struct vfu_device *to_dev(struct pci_fn *fn)
 
 static int dev_dma_read(void *ctx, uint64_t addr, void *buf, size_t len)
 {
-	return dma_path_read(&((struct vfu_device *)ctx)->dma, addr, buf, len);
+	return pvi_dma_read(((struct vfu_device *)ctx)->endpoint, addr, buf, len);
 }
 
 static int dev_dma_write(void *ctx, uint64_t addr, const void *buf, size_t len)
 {
-	return dma_path_write(&((struct vfu_device *)ctx)->dma, addr, buf, len);
+	return pvi_dma_write(((struct vfu_device *)ctx)->endpoint, addr, buf, len);
 }
 
 /* Lock held. On return without DMA, none is in flight. */
 static void update_dma(struct vfu_device *dev)
 {
-	dma_path_set(&dev->dma, dev->master && !dev->failed && !dev->quiesced);
+	pvi_endpoint_set_dma(dev->endpoint, dev->master && !dev->failed && !dev->quiesced);
 }
 
 /* Lock held: no DMA, no interrupts, no doorbells. */
@@ -196,7 +201,7 @@ static void dev_quiesce(struct pci_fn *fn)
 	if (!dev->quiesced) {
 		dev->quiesced = true;
 		cut_off(dev);
-		dma_path_stats(&dev->dma, &dev->at_quiesce);
+		pvi_endpoint_get_stats(dev->endpoint, &dev->at_quiesce);
 		dev->alive_at_quiesce = process_alive(dev);
 	}
 	pthread_mutex_unlock(&dev->lock);
@@ -288,7 +293,7 @@ static int bring_up(struct vfu_device *dev, struct vm *vm, unsigned int slot, st
 
 static void destroy(struct vfu_device *dev)
 {
-	dma_path_done(&dev->dma);
+	pvi_endpoint_remove(dev->endpoint);
 	pthread_mutex_destroy(&dev->lock);
 	free(dev->name);
 	free(dev);
@@ -296,6 +301,7 @@ static void destroy(struct vfu_device *dev)
 
 static int create(struct vm *vm, const struct vfu_config *config, struct vfu_device **ret_dev)
 {
+	const struct pvi_endpoint_config endpoint = {.reserved = &msi_window, .nr_reserved = 1};
 	struct vfu_device *dev = calloc(1, sizeof(*dev));
 	int err = -ENOMEM;
 
@@ -313,7 +319,7 @@ static int create(struct vm *vm, const struct vfu_config *config, struct vfu_dev
 	err = -pthread_mutex_init(&dev->lock, NULL);
 	if (err)
 		goto err_free;
-	err = dma_path_init(&dev->dma, vm->iommu, &vm->mem, config->slot << 3);
+	err = pvi_endpoint_add(vm->iommu, config->slot << 3, &endpoint, &dev->endpoint);
 	if (err)
 		goto err_lock;
 	*ret_dev = dev;
@@ -458,7 +464,7 @@ void vfu_device_stats(struct vfu_device *dev, FILE *out)
 	struct json_object *o = json_object_new_object();
 	struct pvi_endpoint_stats s;
 
-	dma_path_stats(&dev->dma, &s);
+	pvi_endpoint_get_stats(dev->endpoint, &s);
 	pthread_mutex_lock(&dev->lock);
 	add_state(dev, o);
 	add_int(o, "dma_reads", s.dma_reads);

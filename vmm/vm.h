@@ -40,9 +40,9 @@ struct vm {
 	struct bus bus;
 	struct irq irq;
 	struct pci_bus pci;
-	struct pvi_iommu *iommu; /* NULL with --iommu off: devices get direct-map */
-	struct viommu_fn *viommu_fn;
-	struct vfu_device **device; /* simulated devices, in slot order */
+	struct pvi_iommu *iommu;     /* NULL without devices */
+	struct viommu_fn *viommu_fn; /* NULL with --iommu off */
+	struct vfu_device **device;  /* simulated devices, in slot order */
 	unsigned int nr_devices;
 	struct log_rate fault_rate[PCI_MAX_SLOTS]; /* of the messages about DMA faults */
 
