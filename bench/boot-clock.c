@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/busy.h"
+
 #define KVM_COUNTS "/sys/kernel/debug/kvm"
 /* How long a guest that said its line may take to power off. */
 #define END_MS 60000
@@ -38,44 +40,6 @@ static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "boot-clock: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	if (clock_gettime(clock, &ts))
-		die("clock_gettime");
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* /proc/uptime says it in hundredths of a second, this in nanoseconds. */
-static uint64_t idle_ns(void)
-{
-	FILE *f = fopen("/proc/timer_list", "r");
-	uint64_t sum = 0;
-	unsigned int found = 0;
-	char line[256];
-
-	if (!f)
-		die("/proc/timer_list");
-	while (fgets(line, sizeof(line), f)) {
-		char key[32];
-		unsigned long long ns;
-
-		if (sscanf(line, " .%31s : %llu nsecs", key, &ns) != 2)
-			continue;
-		if (!strcmp(key, "idle_sleeptime") || !strcmp(key, "iowait_sleeptime")) {
-			sum += ns;
-			found++;
-		}
-	}
-	fclose(f);
-	if (!found) {
-		errno = ENODATA;
-		die("/proc/timer_list: idle_sleeptime");
-	}
-	return sum;
 }
 
 static void start(struct run *run, char **argv)
@@ -240,21 +204,21 @@ int main(int argc, char **argv)
 	run.log_fd = open(argv[3], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (run.log_fd < 0)
 		die(argv[3]);
-	idle = idle_ns();
-	begin = clock_ns(CLOCK_MONOTONIC);
+	idle = bench_idle_ns();
+	begin = bench_clock_ns(CLOCK_MONOTONIC);
 	start(&run, argv + 4);
 	got = wait_line(&run, atoi(argv[2]) * 1000);
-	now = clock_ns(CLOCK_MONOTONIC);
+	now = bench_clock_ns(CLOCK_MONOTONIC);
 	if (got <= 0) {
 		fprintf(stderr, "boot-clock: no line '%s'\n", run.line);
 		kill(run.pid, SIGKILL);
 		waitpid(run.pid, NULL, 0);
 		return 1;
 	}
-	idle = idle_ns() - idle;
+	idle = bench_idle_ns() - idle;
 	if (clock_getcpuclockid(run.pid, &cpu_clock))
 		die("clock_getcpuclockid");
-	cpu = clock_ns(cpu_clock);
+	cpu = bench_clock_ns(cpu_clock);
 	printf("{\"busy\":%llu,\"clock\":%llu,\"idle\":%llu,\"process\":%llu",
 	       (unsigned long long)(now - begin - idle), (unsigned long long)(now - begin),
 	       (unsigned long long)idle, (unsigned long long)cpu);
