@@ -6,6 +6,9 @@
  * allows, and never shares one with another MAP: type1 does not split a mapping, so
  * UNMAP must find the edges that MAP made. The kernel allows a container 65,535
  * mappings; beyond, and beyond the process's locked memory, MAP answers NOMEM.
+ *
+ * Rights are the host IOMMU's: no device writes what was mapped without WRITE, but some
+ * (Linux 6.1's VT-d driver) let it read what was mapped for writing only.
  */
 #ifndef PVIOMMU_VFIO_H
 #define PVIOMMU_VFIO_H
