@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/assign.h"
 #include "vmm/log.h"
 #include "vmm/run.h"
 
@@ -13,6 +14,9 @@ static void usage(FILE *out)
 	      "paravirtual IOMMU.\n"
 	      "\n"
 	      "  run         run a virtual machine; see pviommu run --help\n"
+	      "  devices     list the host's PCI devices and which can be assigned\n"
+	      "  assign      take a PCI device from the host, for pviommu run --assign\n"
+	      "  release     give it back\n"
 	      "  --help      this text\n"
 	      "  --version   the version\n",
 	      out);
@@ -22,6 +26,12 @@ int main(int argc, char **argv)
 {
 	if (argc >= 2 && !strcmp(argv[1], "run"))
 		return run_command(argc - 1, argv + 1);
+	if (argc >= 2 && !strcmp(argv[1], "devices"))
+		return devices_command("", argc - 1, argv + 1);
+	if (argc >= 2 && !strcmp(argv[1], "assign"))
+		return assign_command("", argc - 1, argv + 1);
+	if (argc >= 2 && !strcmp(argv[1], "release"))
+		return release_command("", argc - 1, argv + 1);
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		usage(stdout);
 		return 0;

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The commands assign, release and devices, with a kernel made for tests. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "host_tree.h"
+#include "vmm/assign.h"
+#include "vmm/host_pci.h"
+
+static char said[4096]; /* stdout and stderr */
+
+static int set_up(void **state)
+{
+	tree_new();
+	tree_file("0x1002\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	tree_link("../../devices/pci0/" TREE_A "/net/eth0", "/sys/class/net/eth0");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	tree_free();
+	return 0;
+}
+
+static int run(int (*command)(const char *, int, char **), const char *a, const char *b,
+	       const char *c)
+{
+	char *argv[] = {"command", (char *)a, (char *)b, (char *)c, NULL};
+	int argc = 1, pipe_fd[2], out, err, status;
+	ssize_t n;
+
+	while (argv[argc])
+		argc++;
+	fflush(stdout);
+	assert_int_equal(pipe2(pipe_fd, O_NONBLOCK), 0);
+	out = dup(STDOUT_FILENO);
+	err = dup(STDERR_FILENO);
+	dup2(pipe_fd[1], STDOUT_FILENO);
+	dup2(pipe_fd[1], STDERR_FILENO);
+	status = command(tree_root, argc, argv);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	n = read(pipe_fd[0], said, sizeof(said) - 1);
+	said[n > 0 ? n : 0] = '\0';
+	close(out);
+	close(err);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+	return status;
+}
+
+static void bound_to(const char *bdf, const char *driver)
+{
+	struct host_pci dev;
+
+	assert_int_equal(host_pci_read(tree_root, bdf, &dev), 0);
+	assert_string_equal(dev.driver, driver);
+}
+
+/* One line that names the device and says @word. */
+static void refused(int status, const char *bdf, const char *word)
+{
+	assert_int_equal(status, 2);
+	assert_non_null(strstr(said, bdf));
+	assert_non_null(strstr(said, word));
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+}
+
+static void there_and_back(void **state)
+{
+	assert_int_equal(run(assign_command, TREE_A, NULL, NULL), 0);
+	bound_to(TREE_A, "vfio-pci");
+	assert_non_null(strstr(said, "was e1000e, IOMMU group 5"));
+	assert_int_equal(run(assign_command, TREE_A, NULL, NULL), 0);
+	assert_non_null(strstr(said, "already"));
+	assert_int_equal(run(release_command, TREE_A, NULL, NULL), 0);
+	bound_to(TREE_A, "e1000e");
+	assert_non_null(strstr(said, "given back, e1000e"));
+	/* Later the kernel would choose freely again. */
+	assert_int_equal(run(assign_command, "00:02.0", "00:03.0", NULL), 0);
+	bound_to(TREE_A, "vfio-pci");
+	bound_to(TREE_B, "vfio-pci");
+}
+
+static void who_is_refused(void **state)
+{
+	refused(run(assign_command, "0000:09:00.0", NULL, NULL), "0000:09:00.0", "no such");
+	refused(run(assign_command, "eth0", NULL, NULL), "eth0", "not a PCI address");
+	refused(run(assign_command, TREE_BRIDGE, NULL, NULL), TREE_BRIDGE, "bridge");
+	refused(run(assign_command, TREE_BARE, NULL, NULL), TREE_BARE, "IOMMU");
+	refused(run(release_command, TREE_A, NULL, NULL), TREE_A, "e1000e");
+	refused(run(release_command, TREE_C, NULL, NULL), TREE_C, "no driver");
+	refused(run(assign_command, "--frce", TREE_A, NULL), "--frce", "no such option");
+	refused(run(assign_command, NULL, NULL, NULL), "assign", "no device");
+	refused(run(release_command, NULL, NULL, NULL), "release", "no device");
+	refused(run(devices_command, "x", NULL, NULL), "x", "takes nothing");
+	assert_int_equal(tree_kernel.writes, 0);
+}
+
+static void in_use(void **state)
+{
+	tree_file("0x1003\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	refused(run(assign_command, TREE_A, NULL, NULL), TREE_A, "eth0 is up");
+	assert_int_equal(tree_kernel.writes, 0);
+	bound_to(TREE_A, "e1000e");
+	assert_int_equal(run(assign_command, "--force", TREE_A, NULL), 0);
+	bound_to(TREE_A, "vfio-pci");
+}
+
+static void no_driver(void **state)
+{
+	tree_remove("/sys/bus/pci/drivers/vfio-pci/unbind");
+	tree_remove("/sys/bus/pci/drivers/vfio-pci");
+	refused(run(assign_command, TREE_A, NULL, NULL), TREE_A, "modprobe vfio-pci");
+	assert_int_equal(tree_kernel.writes, 0);
+}
+
+/* Whichever step fails, its own driver has it after that. */
+static void undone(void **state)
+{
+	for (int step = 0; step < 3; step++) {
+		tree_kernel.fail_in = step;
+		tree_kernel.error = EACCES;
+		refused(run(assign_command, TREE_A, NULL, NULL), TREE_A, "run as root");
+		bound_to(TREE_A, "e1000e");
+	}
+	tree_kernel.fail_in = -1;
+	tree_kernel.takes_nothing = true;
+	assert_int_equal(run(assign_command, TREE_A, NULL, NULL), 1);
+	bound_to(TREE_A, "e1000e");
+	tree_kernel.takes_nothing = false;
+	assert_int_equal(run(assign_command, TREE_A, NULL, NULL), 0);
+	tree_kernel.fail_in = 1;
+	tree_kernel.error = EIO;
+	assert_int_equal(run(release_command, TREE_A, NULL, NULL), 1);
+	bound_to(TREE_A, "vfio-pci");
+}
+
+static const char *line_of(const char *bdf)
+{
+	static char line[512];
+	const char *at = strstr(said, bdf);
+
+	assert_non_null(at);
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+	return line;
+}
+
+static void list(void **state)
+{
+	assert_int_equal(run(assign_command, TREE_C, NULL, NULL), 0);
+	assert_non_null(strstr(said, TREE_D ": of the same group, is bound to e1000"));
+	tree_file("0x1003\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
+	assert_non_null(strstr(line_of(TREE_A), "network"));
+	assert_non_null(strstr(line_of(TREE_A), "no: eth0 is up"));
+	assert_non_null(strstr(line_of(TREE_B), "yes, after pviommu assign"));
+	assert_non_null(strstr(line_of(TREE_C), "no: " TREE_D " of its group is bound to e1000"));
+	assert_non_null(strstr(line_of(TREE_BRIDGE), "no: is a bridge"));
+	assert_non_null(strstr(line_of(TREE_BARE), "no: no IOMMU"));
+	assert_int_equal(run(assign_command, TREE_D, NULL, NULL), 0);
+	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
+	assert_non_null(strstr(line_of(TREE_C), "vfio-pci      yes"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(there_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(in_use, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_driver, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(undone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(list, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "host_tree.h"
+#include "vmm/host_use.h"
+
+static char why[256];
+
+static int set_up(void **state)
+{
+	tree_new();
+	tree_file("259:1\n", "/sys/devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1/nvme0n1p1/dev");
+	tree_file("259:0\n", "/sys/devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1/dev");
+	tree_link("../../devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1", "/sys/class/block/nvme0n1");
+	tree_link("../../devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1/nvme0n1p1",
+		  "/sys/class/block/nvme0n1p1");
+	tree_file("0x1002\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	tree_link("../../devices/pci0/" TREE_A "/net/eth0", "/sys/class/net/eth0");
+	tree_file("25 1 8:1 / / rw - ext4 /dev/sda1 rw\n", "/proc/self/mountinfo");
+	tree_file("Filename Type\n/dev/sda2 partition 1 0 -2\n", "/proc/swaps");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	tree_free();
+	return 0;
+}
+
+static int in_use(const char *bdf)
+{
+	why[0] = '\0';
+	return host_in_use(tree_root, bdf, why, sizeof(why));
+}
+
+static void idle(void **state)
+{
+	assert_int_equal(in_use(TREE_A), 0);
+	assert_int_equal(in_use(TREE_B), 0);
+	assert_int_equal(in_use("0000:09:00.0"), -ENODEV);
+}
+
+static void mounted_by_number(void **state)
+{
+	tree_file("25 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+		  "26 25 259:1 / /data rw,noatime shared:1 - ext4 /dev/root rw\n",
+		  "/proc/self/mountinfo");
+	assert_int_equal(in_use(TREE_B), 1);
+	assert_string_equal(why, "nvme0n1p1 is mounted at /data; unmount it");
+	assert_int_equal(in_use(TREE_A), 0);
+}
+
+static void mounted_by_name(void **state)
+{
+	tree_file("26 25 0:44 /sub /pool rw - btrfs /dev/nvme0n1 rw\n", "/proc/self/mountinfo");
+	assert_int_equal(in_use(TREE_B), 1);
+	assert_string_equal(why, "nvme0n1 is mounted at /pool; unmount it");
+	/* A number or a name that only begins alike is another. */
+	tree_file("26 25 259:10 / /x rw - ext4 /dev/nvme0n10 rw\n", "/proc/self/mountinfo");
+	assert_int_equal(in_use(TREE_B), 0);
+}
+
+static void swapped_to(void **state)
+{
+	tree_file("Filename Type\n/dev/nvme0n1p1\t partition 1 0 -2\n", "/proc/swaps");
+	assert_int_equal(in_use(TREE_B), 1);
+	assert_non_null(strstr(why, "nvme0n1p1 is swap space"));
+}
+
+static void held(void **state)
+{
+	tree_file("", "/sys/devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1/holders/dm-3");
+	assert_int_equal(in_use(TREE_B), 1);
+	assert_non_null(strstr(why, "nvme0n1 belongs to dm-3"));
+}
+
+/* One disk, two controllers: the kernel hangs it below the subsystem. */
+static void several_paths(void **state)
+{
+	tree_remove("/sys/class/block/nvme0n1");
+	tree_remove("/sys/class/block/nvme0n1p1");
+	tree_file("259:0\n", "/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/dev");
+	tree_link("../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1",
+		  "/sys/class/block/nvme0n1");
+	tree_link("x", "/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0");
+	tree_link("../../devices/pci0/" TREE_B "/nvme/nvme0", "/sys/class/nvme/nvme0");
+	tree_file("26 25 259:0 / /data rw - ext4 /dev/root rw\n", "/proc/self/mountinfo");
+	assert_int_equal(in_use(TREE_B), 1);
+	assert_non_null(strstr(why, "mounted at /data"));
+	assert_int_equal(in_use(TREE_A), 0);
+}
+
+static void interfaces(void **state)
+{
+	tree_file("0x1003\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	assert_int_equal(in_use(TREE_A), 1);
+	assert_string_equal(why, "eth0 is up; take it down (ip link set eth0 down)");
+	assert_int_equal(in_use(TREE_B), 0);
+	tree_file("0x1002\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	tree_link("../br0", "/sys/devices/pci0/" TREE_A "/net/eth0/master");
+	assert_int_equal(in_use(TREE_A), 1);
+	assert_string_equal(why, "eth0 belongs to br0; take it out");
+}
+
+static void display(void **state)
+{
+	tree_file("0\n", "/sys/devices/pci0/" TREE_C "/boot_vga");
+	assert_int_equal(in_use(TREE_C), 0);
+	tree_file("1\n", "/sys/devices/pci0/" TREE_C "/boot_vga");
+	assert_int_equal(in_use(TREE_C), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(idle, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(mounted_by_number, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(mounted_by_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(swapped_to, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(held, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(several_paths, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(interfaces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(display, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
