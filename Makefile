@@ -5,7 +5,7 @@
 KERNELS := 6.1 6.12
 # Folders with a Kbuild file, one or more modules each.
 KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild tests/guest/Kbuild))
-KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild core/*.[ch])
+KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild core/*.[ch] core/*/*.[ch])
 QUIET := @
 
 .PHONY: all help deps modules kernels testbed payload static check soak run bench bench-table clean

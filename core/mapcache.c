@@ -1,4 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Why no lock is needed for a hit and for its end.
+ *
+ * refs says it all: a mapping may be used while refs > 0, and gets a user only by a
+ * compare-and-exchange from a value > 0. It is taken only by one from 1 to 0, under the
+ * lock, and 0 is never left. All are read-modify-writes of one word, so either the hit
+ * comes first, and the taking fails, or the taking does, and the hit finds 0 and goes
+ * on looking. UNMAP follows the taking, MAP precedes pvi_mapcache_add(): who has a user
+ * has a live mapping.
+ *
+ * Chains are changed under the lock. An entry enters by a release store of a pointer to
+ * it, after its fields; whoever reads the pointer (acquire) sees them, and they never
+ * change again, but refs, used and the chain. Leaving, it is bypassed and keeps its own
+ * pointers; a reader that stands on it finds its way on. It is freed when the read
+ * sections of that time have ended, so nobody stands on freed memory, and no entry
+ * comes back while somebody may stand on it.
+ *
+ * A reader may miss an entry that is entered, or taken, while it looks: for get() that
+ * is a miss, which is always right. find() looks for a mapping of which the caller is
+ * a user: it was entered before the caller got its address, and cannot be taken. Nor
+ * can it find an older mapping of the same IOVA: that one was bypassed before its IOVA
+ * was free to be used again.
+ *
+ * The clock: a hit marks its entry; the hand takes the mark of an idle entry away and
+ * comes back for it a round later, if it was not hit again. That is an approximation of
+ * least-recently-used that writes to no other entry, and prefers what was used once.
+ */
 #include "core/mapcache.h"
 
 /* Fibonacci hashing: pages come in runs, whose low bits alone would do, and in strides. */
@@ -17,35 +44,6 @@ static bool key_equal(struct pvi_mc_key a, struct pvi_mc_key b)
 	return a.pfn == b.pfn && a.npages == b.npages && a.prot == b.prot;
 }
 
-static void lru_remove(struct pvi_mapcache *c, struct pvi_mc_entry *e)
-{
-	if (e->lru_prev)
-		e->lru_prev->lru_next = e->lru_next;
-	else
-		c->lru_first = e->lru_next;
-	if (e->lru_next)
-		e->lru_next->lru_prev = e->lru_prev;
-	else
-		c->lru_last = e->lru_prev;
-	e->lru_prev = NULL;
-	e->lru_next = NULL;
-	c->idle_pages -= e->key.npages;
-	c->idle_entries--;
-}
-
-static void lru_append(struct pvi_mapcache *c, struct pvi_mc_entry *e)
-{
-	e->lru_prev = c->lru_last;
-	e->lru_next = NULL;
-	if (c->lru_last)
-		c->lru_last->lru_next = e;
-	else
-		c->lru_first = e;
-	c->lru_last = e;
-	c->idle_pages += e->key.npages;
-	c->idle_entries++;
-}
-
 void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 		       struct pvi_mc_entry **by_iova, unsigned int bits, uint64_t max_pages)
 {
@@ -57,20 +55,58 @@ void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 	c->max_entries = UINT64_MAX;
 }
 
+/* One more user, unless it is taken. */
+static bool try_use(struct pvi_mc_entry *e)
+{
+	uint64_t refs = pvi_load(&e->refs);
+
+	while (refs) {
+		if (pvi_cas(&e->refs, &refs, refs + 1))
+			return true;
+	}
+	return false;
+}
+
 struct pvi_mc_entry *pvi_mapcache_get(struct pvi_mapcache *c, struct pvi_mc_key key,
 				      uint64_t last_pfn)
 {
 	struct pvi_mc_entry *e;
 
-	for (e = c->by_key[key_chain(c, key)]; e; e = e->next_key) {
-		if (key_equal(e->key, key) && e->iova_pfn + (key.npages - 1) <= last_pfn)
+	for (e = pvi_load_acquire(&c->by_key[key_chain(c, key)]); e;
+	     e = pvi_load_acquire(&e->next_key)) {
+		if (key_equal(e->key, key) && e->iova_pfn + (key.npages - 1) <= last_pfn &&
+		    try_use(e))
 			break;
 	}
-	if (!e)
-		return NULL;
-	if (!e->refs++)
-		lru_remove(c, e);
+	if (e && !pvi_load(&e->used))
+		pvi_store(&e->used, true);
 	return e;
+}
+
+struct pvi_mc_entry *pvi_mapcache_find(const struct pvi_mapcache *c, uint64_t iova_pfn)
+{
+	struct pvi_mc_entry *e = pvi_load_acquire(&c->by_iova[chain_of(c, iova_pfn)]);
+
+	while (e && (e->iova_pfn != iova_pfn || !pvi_load(&e->refs)))
+		e = pvi_load_acquire(&e->next_iova);
+	return e;
+}
+
+int pvi_mapcache_put(struct pvi_mc_entry *e)
+{
+	uint64_t refs = pvi_load(&e->refs);
+
+	do {
+		if (refs <= 1)
+			return -EINVAL;
+	} while (!pvi_cas(&e->refs, &refs, refs - 1));
+	return refs == 2;
+}
+
+bool pvi_mapcache_over(const struct pvi_mapcache *c)
+{
+	return pvi_load(&c->pages) + pvi_load(&c->coming_pages) > c->max_pages ||
+	       pvi_load(&c->entries) + pvi_load(&c->coming_entries) > pvi_load(&c->max_entries);
 }
 
 void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi_mc_key key,
@@ -81,33 +117,37 @@ void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi
 
 	e->key = key;
 	e->iova_pfn = iova_pfn;
-	e->refs = 1;
-	e->lru_prev = NULL;
-	e->lru_next = NULL;
+	e->refs = 2;
+	e->used = false;
 	e->next_key = *k;
-	*k = e;
 	e->next_iova = *i;
-	*i = e;
-	c->pages += key.npages;
-	c->entries++;
+	/* Just behind the hand: it is the last that the hand comes to. */
+	if (c->hand) {
+		e->next = c->hand;
+		e->prev = c->hand->prev;
+		e->prev->next = e;
+		e->next->prev = e;
+	} else {
+		e->next = e;
+		e->prev = e;
+		c->hand = e;
+	}
+	pvi_store(&c->pages, c->pages + key.npages);
+	pvi_store(&c->entries, c->entries + 1);
+	pvi_store_release(k, e);
+	pvi_store_release(i, e);
 }
 
-struct pvi_mc_entry *pvi_mapcache_find(const struct pvi_mapcache *c, uint64_t iova_pfn)
+void pvi_mapcache_promise(struct pvi_mapcache *c, uint64_t pages, uint64_t entries)
 {
-	struct pvi_mc_entry *e = c->by_iova[chain_of(c, iova_pfn)];
-
-	while (e && e->iova_pfn != iova_pfn)
-		e = e->next_iova;
-	return e;
+	pvi_store(&c->coming_pages, c->coming_pages + pages);
+	pvi_store(&c->coming_entries, c->coming_entries + entries);
 }
 
-int pvi_mapcache_put(struct pvi_mapcache *c, struct pvi_mc_entry *e)
+void pvi_mapcache_give_back(struct pvi_mapcache *c, uint64_t pages, uint64_t entries)
 {
-	if (!e->refs)
-		return -EINVAL;
-	if (!--e->refs)
-		lru_append(c, e);
-	return 0;
+	pvi_store(&c->coming_pages, c->coming_pages - pages);
+	pvi_store(&c->coming_entries, c->coming_entries - entries);
 }
 
 static void unindex(struct pvi_mapcache *c, struct pvi_mc_entry *e)
@@ -116,58 +156,93 @@ static void unindex(struct pvi_mapcache *c, struct pvi_mc_entry *e)
 
 	for (p = &c->by_key[key_chain(c, e->key)]; *p != e; p = &(*p)->next_key)
 		;
-	*p = e->next_key;
+	pvi_store_release(p, e->next_key);
 	for (p = &c->by_iova[chain_of(c, e->iova_pfn)]; *p != e; p = &(*p)->next_iova)
 		;
-	*p = e->next_iova;
-	c->pages -= e->key.npages;
-	c->entries--;
+	pvi_store_release(p, e->next_iova);
+	if (c->hand == e)
+		c->hand = e->next == e ? NULL : e->next;
+	e->prev->next = e->next;
+	e->next->prev = e->prev;
+	e->next = NULL;
+	e->prev = NULL;
+	pvi_store(&c->pages, c->pages - e->key.npages);
+	pvi_store(&c->entries, c->entries - 1);
 }
 
-/* The least recently used mapping, out of all indexes; NULL: none is idle. */
-static struct pvi_mc_entry *take_one(struct pvi_mapcache *c)
+bool pvi_mapcache_take(struct pvi_mapcache *c, struct pvi_mc_entry *e)
 {
-	struct pvi_mc_entry *e = c->lru_first;
+	uint64_t idle = 1;
 
-	if (e) {
-		lru_remove(c, e);
-		unindex(c, e);
+	if (!pvi_cas(&e->refs, &idle, 0))
+		return false;
+	unindex(c, e);
+	return true;
+}
+
+/* The first round may do no more than take marks away. */
+#define ROUNDS 2
+
+void pvi_mc_scan_room(struct pvi_mc_scan *s, const struct pvi_mapcache *c)
+{
+	/* A few at a time, so that making room is not each miss's affair; of a small cache less. */
+	uint64_t batch = c->entries / 8 < 64 ? c->entries / 8 : 64;
+
+	*s = (struct pvi_mc_scan){.room = true, .batch = batch};
+	s->left = c->barren && c->entries > PVI_MC_LOOK ? PVI_MC_LOOK : ROUNDS * c->entries;
+}
+
+void pvi_mc_scan_idle(struct pvi_mc_scan *s, const struct pvi_mapcache *c, uint64_t n, bool any)
+{
+	*s = (struct pvi_mc_scan){.batch = n, .any = any};
+	s->left = (any ? 1 : ROUNDS) * c->entries;
+}
+
+static bool enough(const struct pvi_mapcache *c, const struct pvi_mc_scan *s)
+{
+	if (s->room)
+		return (!s->taken || s->taken >= s->batch) && !pvi_mapcache_over(c);
+	return s->taken >= s->batch;
+}
+
+/* Takes whom the hand points at, or moves it on. */
+static void look(struct pvi_mapcache *c, struct pvi_mc_scan *s)
+{
+	struct pvi_mc_entry *e = c->hand;
+
+	c->hand = e->next;
+	if (pvi_load(&e->refs) > 1)
+		return;
+	if (!s->any && pvi_load(&e->used)) {
+		pvi_store(&e->used, false);
+		return;
 	}
-	return e;
+	if (!pvi_mapcache_take(c, e))
+		return;
+	s->taken++;
+	c->barren = false;
+	if (!s->tail)
+		s->tail = &s->list;
+	*s->tail = e;
+	s->tail = &e->next;
 }
 
-struct pvi_mc_entry *pvi_mapcache_take(struct pvi_mapcache *c, uint64_t npages)
+bool pvi_mapcache_scan(struct pvi_mapcache *c, struct pvi_mc_scan *s)
 {
-	struct pvi_mc_entry *list = NULL, **tail = &list, *e;
-	uint64_t taken = 0;
+	unsigned int n;
 
-	while (taken < npages && (e = take_one(c))) {
-		taken += e->key.npages;
-		*tail = e;
-		tail = &e->lru_next;
+	for (n = 0; n < PVI_MC_LOOK; n++) {
+		if (enough(c, s))
+			return false;
+		if (!c->hand || !s->left) {
+			/* All in use: no search of all for each miss from now on. */
+			c->barren = !s->taken;
+			return false;
+		}
+		s->left--;
+		look(c, s);
 	}
-	return list;
-}
-
-static bool fits(const struct pvi_mapcache *c, uint64_t npages, uint64_t nentries)
-{
-	return c->pages + npages <= c->max_pages && c->entries + nentries <= c->max_entries;
-}
-
-struct pvi_mc_entry *pvi_mapcache_make_room(struct pvi_mapcache *c, uint64_t npages,
-					    uint64_t nentries, uint64_t batch)
-{
-	struct pvi_mc_entry *list = NULL, **tail = &list, *e;
-	uint64_t taken = 0;
-
-	if (fits(c, npages, nentries))
-		return NULL;
-	while ((taken < batch || !fits(c, npages, nentries)) && (e = take_one(c))) {
-		taken += e->key.npages;
-		*tail = e;
-		tail = &e->lru_next;
-	}
-	return list;
+	return true;
 }
 
 void pvi_mapcache_nomem(struct pvi_mapcache *c)
@@ -175,5 +250,5 @@ void pvi_mapcache_nomem(struct pvi_mapcache *c)
 	uint64_t cap = c->entries > PVI_MC_MIN_ENTRIES ? c->entries : PVI_MC_MIN_ENTRIES;
 
 	if (cap < c->max_entries)
-		c->max_entries = cap;
+		pvi_store(&c->max_entries, cap);
 }

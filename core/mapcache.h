@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The mapping cache of the persistent strategy: which mappings of one endpoint
- * are alive, who uses them, and which idle one goes first when room is needed.
- * Logic only: it makes no request, allocates nothing and takes no lock, so that
- * user space can run the very code of the kernel module.
+ * The mapping cache of shared and persistent: which mappings of one endpoint are
+ * alive, who uses them, and which idle one goes first when room is needed. Logic
+ * only: it makes no request and allocates nothing, so that user space can run the
+ * very code of the kernel module.
  *
  * A mapping is keyed by (first page, number of pages, rights). Different rights,
  * or another extent, are another mapping at another IOVA: a live mapping is never
@@ -14,16 +14,18 @@
  * A key may be present twice: two CPUs that miss at once each make a mapping. Both
  * are right; the one that lookups do not find ages out.
  *
- * Entries belong to the caller, who embeds struct pvi_mc_entry. An entry is either
- * in use (refs > 0) or idle (on the LRU list); what pvi_mapcache_take() returns is
- * in neither, and in no index: it cannot be hit while its UNMAP is under way.
+ * Locks. Finding a mapping, becoming one of its users and ceasing to be one take none:
+ * get(), find() and put() are called in a read section (platform.h) and write to the
+ * one entry alone. Everything else is called under the caller's lock of the cache. The
+ * argument is in mapcache.c.
  *
- * Callers serialise all calls on one cache.
+ * Entries belong to the caller, who embeds struct pvi_mc_entry, and frees what it took
+ * only when the read sections of that time have ended.
  */
 #ifndef PVI_CORE_MAPCACHE_H
 #define PVI_CORE_MAPCACHE_H
 
-#include "core/types.h"
+#include "core/platform.h"
 
 struct pvi_mc_key {
 	uint64_t pfn;	 /* first page of the target */
@@ -34,34 +36,43 @@ struct pvi_mc_key {
 struct pvi_mc_entry {
 	struct pvi_mc_key key;
 	uint64_t iova_pfn; /* where the device sees its first page */
-	uint64_t refs;
+	uint64_t refs;	   /* atomic: 0 taken, 1 idle, n + 1 used by n */
+	bool used;	   /* atomic: hit since the hand of the clock last passed */
 	struct pvi_mc_entry *next_key;
 	struct pvi_mc_entry *next_iova;
-	struct pvi_mc_entry *lru_prev; /* idle: neighbours; taken: lru_next chains the list */
-	struct pvi_mc_entry *lru_next;
+	struct pvi_mc_entry *prev; /* the neighbours in the clock */
+	struct pvi_mc_entry *next; /* taken: chains the list */
+	struct pvi_rcu rcu;	   /* the caller's, to free it later */
 };
 
 /* All counts are of 4 KiB pages unless they say otherwise. */
 struct pvi_mapcache {
 	struct pvi_mc_entry **by_key;
 	struct pvi_mc_entry **by_iova;
-	unsigned int bits;		/* both indexes have 1 << bits chains */
-	struct pvi_mc_entry *lru_first; /* least recently used */
-	struct pvi_mc_entry *lru_last;
-	uint64_t pages; /* mapped, idle or in use */
-	uint64_t idle_pages;
-	uint64_t entries; /* mappings, idle or in use */
-	uint64_t idle_entries;
-	uint64_t max_pages;   /* the caps, on idle and in use together */
-	uint64_t max_entries; /* lowered by pvi_mapcache_nomem() */
+	unsigned int bits; /* both indexes have 1 << bits chains */
+	uint64_t max_pages;
+	/* Written under the lock, also read without it. */
+	uint64_t max_entries;  /* lowered by pvi_mapcache_nomem() */
+	uint64_t pages;	       /* mapped, idle or in use */
+	uint64_t entries;      /* mappings, idle or in use */
+	uint64_t coming_pages; /* promised room, not there yet */
+	uint64_t coming_entries;
+	/* Under the lock. */
+	struct pvi_mc_entry *hand; /* of the clock, all entries in a ring: whom to look at next */
+	bool barren;		   /* two rounds of it found nothing idle */
 };
 
 /* Fewest mappings that a refused MAP may leave as the cap. */
 #define PVI_MC_MIN_ENTRIES 16u
 
+/* Mappings looked at under one hold of the lock. */
+#define PVI_MC_LOOK 256u
+
 /* @by_key, @by_iova: 1 << @bits zeroed pointers each, alive as long as the cache. */
 void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 		       struct pvi_mc_entry **by_iova, unsigned int bits, uint64_t max_pages);
+
+/* ---- in a read section, without the lock ---- */
 
 /*
  * A live mapping of exactly @key whose last IOVA page is at most @last_pfn, now
@@ -70,33 +81,56 @@ void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 struct pvi_mc_entry *pvi_mapcache_get(struct pvi_mapcache *c, struct pvi_mc_key key,
 				      uint64_t last_pfn);
 
+/* The mapping that starts at page @iova_pfn, its users unchanged; NULL: none. */
+struct pvi_mc_entry *pvi_mapcache_find(const struct pvi_mapcache *c, uint64_t iova_pfn);
+
+/* One user less. 1: that was the last one, 0: not. -EINVAL: it had none. */
+int pvi_mapcache_put(struct pvi_mc_entry *e);
+
+/* Are there more mappings than the caps allow? A look, good for the moment. */
+bool pvi_mapcache_over(const struct pvi_mapcache *c);
+
+/* ---- under the lock ---- */
+
 /* Enters a mapping that has been made, with one user. Its IOVA is in no other entry. */
 void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi_mc_key key,
 		      uint64_t iova_pfn);
 
-/* The mapping that starts at page @iova_pfn, its users unchanged; NULL: none. */
-struct pvi_mc_entry *pvi_mapcache_find(const struct pvi_mapcache *c, uint64_t iova_pfn);
+/*
+ * Room for @pages pages in @entries mappings that are about to be made counts as taken
+ * until it is given back, so that two who miss at once do not both take the last of it.
+ */
+void pvi_mapcache_promise(struct pvi_mapcache *c, uint64_t pages, uint64_t entries);
+void pvi_mapcache_give_back(struct pvi_mapcache *c, uint64_t pages, uint64_t entries);
 
 /*
- * One user less; the last one makes it idle, as the most recently used.
- * -EINVAL: it has no user (nothing changed).
+ * Takes @e out, if it is still idle: then it is in no index and gets no user any more,
+ * the caller's to unmap and free. In a read section that began before it became idle.
  */
-int pvi_mapcache_put(struct pvi_mapcache *c, struct pvi_mc_entry *e);
+bool pvi_mapcache_take(struct pvi_mapcache *c, struct pvi_mc_entry *e);
+
+/* A search for idle mappings: what is wanted, and what has been found. */
+struct pvi_mc_scan {
+	bool room;		   /* none when all fits into the caps, else until it does; */
+	uint64_t batch;		   /* and at least so many mappings */
+	bool any;		   /* even one that was hit since the last round */
+	uint64_t left;		   /* still to be looked at */
+	struct pvi_mc_entry *list; /* taken, chained by next */
+	struct pvi_mc_entry **tail;
+	uint64_t taken; /* mappings */
+};
+
+/* To fit what is there and what was promised into the caps. */
+void pvi_mc_scan_room(struct pvi_mc_scan *s, const struct pvi_mapcache *c);
+/* At most @n idle mappings; @any: also recently hit ones. */
+void pvi_mc_scan_idle(struct pvi_mc_scan *s, const struct pvi_mapcache *c, uint64_t n, bool any);
 
 /*
- * Removes idle mappings, least recently used first, until at least @npages pages
- * are gone or none is idle. Returns them chained by lru_next, for the caller to
- * unmap and free; NULL: nothing is idle. Never one in use.
+ * Takes idle mappings, not recently hit ones first, never one in use; a call looks at
+ * PVI_MC_LOOK of them at most. True: call again for more, after letting go of the lock.
+ * Caps yield to mappings in use.
  */
-struct pvi_mc_entry *pvi_mapcache_take(struct pvi_mapcache *c, uint64_t npages);
-
-/*
- * The same, to fit @npages more pages in @nentries more mappings into the caps (both
- * 0: what is there now). NULL when they fit; else what is removed is at least @batch
- * pages, so that not every miss has to make room. Caps yield to mappings in use.
- */
-struct pvi_mc_entry *pvi_mapcache_make_room(struct pvi_mapcache *c, uint64_t npages,
-					    uint64_t nentries, uint64_t batch);
+bool pvi_mapcache_scan(struct pvi_mapcache *c, struct pvi_mc_scan *s);
 
 /* A MAP was refused for lack of memory: what is live now is all that fits from now on. */
 void pvi_mapcache_nomem(struct pvi_mapcache *c);

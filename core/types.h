@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The one file of core/ that knows whether it is built into the kernel or into
- * user space: fixed-width integers, bool, errno values, memcpy and friends.
+ * user space: fixed-width integers, bool, errno values, memcpy and friends; and
+ * which of the two platforms platform.h stands for.
  */
 #ifndef PVI_CORE_TYPES_H
 #define PVI_CORE_TYPES_H
@@ -21,6 +22,7 @@
 #define UINT32_MAX U32_MAX
 #endif
 #define PVI_STATIC_ASSERT(cond, why) static_assert(cond, why)
+#define PVI_PLATFORM_HEADER	     "core/platform_kernel.h"
 #else
 #include <stdint.h>
 #include <stdbool.h>
@@ -28,6 +30,7 @@
 #include <errno.h>
 #include <string.h>
 #define PVI_STATIC_ASSERT(cond, why) _Static_assert(cond, why)
+#define PVI_PLATFORM_HEADER	     "core/platform_user.h"
 #endif
 
 #define PVI_PAGE_SHIFT 12

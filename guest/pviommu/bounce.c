@@ -77,17 +77,17 @@ static dma_addr_t slot_map(struct pvi_endpoint *ep, phys_addr_t phys, size_t siz
 	s->orig = phys;
 	WRITE_ONCE(s->size, size);
 	/* What the device may not read is filled even if the driver wants to sync later. */
-	if (!(how->attrs & DMA_ATTR_SKIP_CPU_SYNC) || !(how->prot & PVI_READ))
+	if (!how->skip_sync || !(how->prot & PVI_READ))
 		memcpy(copy_at(s, addr), phys_to_virt(phys), size);
 	pvi_count_reuse(ep, how->prot, size);
 	return addr;
 }
 
-static void slot_unmap(struct pvi_endpoint *ep, struct pvi_bounce_slot *s, unsigned long attrs)
+static void slot_unmap(struct pvi_endpoint *ep, struct pvi_bounce_slot *s, bool skip_sync)
 {
 	dma_addr_t addr = pvi_slot_address(s) + offset_in_page(s->orig);
 
-	if (pvi_slot_prot(s) & PVI_WRITE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+	if (pvi_slot_prot(s) & PVI_WRITE && !skip_sync)
 		memcpy(phys_to_virt(s->orig), copy_at(s, addr), s->size);
 	WRITE_ONCE(s->size, 0);
 	pvi_pool_put(ep->bounce, s);
@@ -100,7 +100,7 @@ static dma_addr_t map(struct pvi_endpoint *ep, phys_addr_t phys, size_t size,
 
 	if (addr != DMA_MAPPING_ERROR)
 		return addr;
-	atomic64_inc(&ep->counts.bounce_fallbacks);
+	pvi_count_fallback(ep);
 	return pvi_single_use.map(ep, phys, size, how);
 }
 
@@ -112,7 +112,7 @@ static bool unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size, const s
 	if (!p || !pvi_pool_find(p, addr, &s))
 		return false;
 	if (s)
-		slot_unmap(ep, s, how->attrs);
+		slot_unmap(ep, s, how->skip_sync);
 	else
 		dev_warn_ratelimited(&ep->pdev->dev, "pviommu: its driver unmapped %#llx twice\n",
 				     addr);
@@ -136,7 +136,7 @@ static int map_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
 		  const struct pvi_how *how)
 {
 	/* To give slots back that no device was told of: nothing came from it. */
-	const struct pvi_how undo = {.attrs = DMA_ATTR_SKIP_CPU_SYNC};
+	const struct pvi_how undo = {.skip_sync = true};
 	struct scatterlist *sg;
 	int i;
 
@@ -149,7 +149,7 @@ static int map_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
 	if (i == nents)
 		return 0;
 	unmap_sg(ep, sgl, i, &undo);
-	atomic64_inc(&ep->counts.bounce_fallbacks);
+	pvi_count_fallback(ep);
 	return pvi_single_use.map_sg(ep, sgl, nents, how);
 }
 

@@ -8,6 +8,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/shrinker.h>
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 #define pvi_compat_timer_sync timer_delete_sync
@@ -25,6 +26,58 @@
 #define PVI_OP_ALLOC_PAGES alloc_pages_op
 #else
 #define PVI_OP_ALLOC_PAGES alloc_pages
+#endif
+
+/* Gives memory back when the kernel asks. */
+typedef unsigned long pvi_compat_shrink_fn(struct shrinker *s, struct shrink_control *sc);
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+struct pvi_compat_shrinker {
+	struct shrinker *s;
+};
+
+/* The struct of @type that was given as @owner, of which the shrinker is @member. */
+#define pvi_compat_shrinker_owner(ptr, type, member) ((type *)(ptr)->private_data)
+
+static inline int pvi_compat_shrinker_add(struct pvi_compat_shrinker *cs,
+					  pvi_compat_shrink_fn *count, pvi_compat_shrink_fn *scan,
+					  void *owner, const char *name)
+{
+	cs->s = shrinker_alloc(0, "pviommu-%s", name);
+	if (!cs->s)
+		return -ENOMEM;
+	cs->s->count_objects = count;
+	cs->s->scan_objects = scan;
+	cs->s->private_data = owner;
+	shrinker_register(cs->s);
+	return 0;
+}
+
+static inline void pvi_compat_shrinker_remove(struct pvi_compat_shrinker *cs)
+{
+	shrinker_free(cs->s);
+}
+#else
+struct pvi_compat_shrinker {
+	struct shrinker s;
+};
+
+#define pvi_compat_shrinker_owner(ptr, type, member) container_of(ptr, type, member.s)
+
+static inline int pvi_compat_shrinker_add(struct pvi_compat_shrinker *cs,
+					  pvi_compat_shrink_fn *count, pvi_compat_shrink_fn *scan,
+					  void *owner, const char *name)
+{
+	cs->s.count_objects = count;
+	cs->s.scan_objects = scan;
+	cs->s.seeks = DEFAULT_SEEKS;
+	return register_shrinker(&cs->s, "pviommu-%s", name);
+}
+
+static inline void pvi_compat_shrinker_remove(struct pvi_compat_shrinker *cs)
+{
+	unregister_shrinker(&cs->s);
+}
 #endif
 
 /* Two queues: requests are polled for, events come with an interrupt. */

@@ -23,7 +23,14 @@ static const struct pvi_strategy *strategy_of(struct pvi_endpoint *ep)
 static struct pvi_how how_of(struct pvi_endpoint *ep, struct device *dev,
 			     enum dma_data_direction dir, unsigned long attrs)
 {
-	return (struct pvi_how){prot_of(dir), pvi_stream_limit(ep, dev), attrs};
+	return (struct pvi_how){.prot = prot_of(dir),
+				.skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC,
+				.limit = pvi_stream_limit(ep, dev)};
+}
+
+static struct pvi_how undo_how(enum dma_data_direction dir, unsigned long attrs)
+{
+	return (struct pvi_how){.prot = prot_of(dir), .skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC};
 }
 
 static dma_addr_t map_page(struct device *dev, struct page *page, unsigned long offset, size_t size,
@@ -44,7 +51,7 @@ static dma_addr_t map_page(struct device *dev, struct page *page, unsigned long 
 static void unmap_page(struct device *dev, dma_addr_t addr, size_t size,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
-	struct pvi_how how = {.prot = prot_of(dir), .attrs = attrs};
+	struct pvi_how how = undo_how(dir, attrs);
 
 	pvi_strategy_unmap(pvi_ops_endpoint(dev), addr, size, &how);
 }
@@ -54,8 +61,10 @@ static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
 	struct pvi_how how = how_of(ep, dev, dir, attrs);
-	int r = strategy_of(ep)->map_sg(ep, sgl, nents, &how);
+	int r;
 
+	how.boundary = (u64)dma_get_seg_boundary(dev) + 1;
+	r = strategy_of(ep)->map_sg(ep, sgl, nents, &how);
 	if (r)
 		return r;
 	pvi_count_dma(ep, nents);
@@ -65,7 +74,7 @@ static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 static void unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		     enum dma_data_direction dir, unsigned long attrs)
 {
-	struct pvi_how how = {.prot = prot_of(dir), .attrs = attrs};
+	struct pvi_how how = undo_how(dir, attrs);
 
 	pvi_strategy_unmap_sg(pvi_ops_endpoint(dev), sgl, nents, &how);
 }

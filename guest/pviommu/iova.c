@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* IOVAs, mappings of their own, and counts: what every strategy builds on. */
+/* IOVAs, counts and complaints: what every strategy builds on (core/strategy/host.h). */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include "pviommu.h"
@@ -10,6 +10,11 @@
 void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n)
 {
 	this_cpu_add(ep->counts.pcpu->dmas, n);
+}
+
+void pvi_count_fallback(struct pvi_endpoint *ep)
+{
+	atomic64_inc(&ep->counts.bounce_fallbacks);
 }
 
 void pvi_count_reuse(struct pvi_endpoint *ep, u32 prot, size_t size)
@@ -35,6 +40,17 @@ void pvi_count_fixed(struct pvi_endpoint *ep, long npages)
 {
 	atomic64_add(npages, &ep->counts.fixed_pages);
 	pvi_count_mapped(ep, npages);
+}
+
+void pvi_report_lost(struct pvi_endpoint *ep, u64 npages, int err)
+{
+	pr_err_ratelimited("%s: UNMAP of %llu pages failed (%d): the device may still reach them\n",
+			   pci_name(ep->pdev), npages, err);
+}
+
+void pvi_report_unmapped_twice(struct pvi_endpoint *ep, u64 addr)
+{
+	dev_warn_ratelimited(&ep->pdev->dev, "pviommu: its driver unmapped %#llx twice\n", addr);
 }
 
 u64 pvi_stream_limit(struct pvi_endpoint *ep, struct device *dev)
@@ -102,7 +118,7 @@ void pvi_space_return(struct pvi_endpoint *ep, struct pvi_space *sp)
 	pvi_window_free(ep, sp->first);
 }
 
-unsigned long pvi_iova_alloc(struct pvi_space *sp, unsigned long npages, u64 limit)
+u64 pvi_iova_alloc(struct pvi_space *sp, u64 npages, u64 limit)
 {
 	/* The last page that lies wholly at or below the limit. */
 	u64 last = limit == U64_MAX ? U64_MAX >> PAGE_SHIFT : ((limit + 1) >> PAGE_SHIFT) - 1;
@@ -116,57 +132,9 @@ unsigned long pvi_iova_alloc(struct pvi_space *sp, unsigned long npages, u64 lim
 	return pfn ?: alloc_iova_fast(&sp->iovad, npages, last, true);
 }
 
-void pvi_iova_free(struct pvi_space *sp, unsigned long pfn, unsigned long npages)
+void pvi_iova_free(struct pvi_space *sp, u64 pfn, u64 npages)
 {
 	free_iova_fast(&sp->iovad, pfn, npages);
-}
-
-static int map_once(struct pvi_endpoint *ep, unsigned long pfn, u64 phys, unsigned long npages,
-		    u32 flags)
-{
-	struct pvi_batch b;
-
-	pvi_batch_init(&b, ep);
-	pvi_batch_map(&b, pvi_pages(pfn, npages), phys, flags);
-	return pvi_batch_wait(&b);
-}
-
-dma_addr_t pvi_iova_map(struct pvi_endpoint *ep, struct pvi_space *sp, phys_addr_t phys,
-			size_t size, u32 flags, u64 limit)
-{
-	unsigned long npages = pvi_span_pages(phys, size);
-	unsigned long pfn = npages ? pvi_iova_alloc(sp, npages, limit) : 0;
-	int r;
-
-	if (!pfn)
-		return DMA_MAPPING_ERROR;
-	r = map_once(ep, pfn, phys & PAGE_MASK, npages, flags);
-	if (r == -ENOMEM && pvi_strategy_nomem(ep))
-		r = map_once(ep, pfn, phys & PAGE_MASK, npages, flags);
-	if (!r)
-		return ((u64)pfn << PAGE_SHIFT) + offset_in_page(phys);
-	/* A refused MAP left nothing; after a time-out nobody knows, so the IOVA stays unused. */
-	if (!READ_ONCE(ep->viommu->rq.broken))
-		pvi_iova_free(sp, pfn, npages);
-	return DMA_MAPPING_ERROR;
-}
-
-int pvi_iova_unmap_pages(struct pvi_endpoint *ep, struct pvi_space *sp, unsigned long pfn,
-			 unsigned long npages)
-{
-	struct pvi_batch b;
-	int r;
-
-	pvi_batch_init(&b, ep);
-	pvi_batch_unmap(&b, pvi_pages(pfn, npages));
-	r = pvi_batch_wait(&b);
-	if (r)
-		pr_err_ratelimited("%s: UNMAP of %lu pages at %#llx failed (%d): the device may "
-				   "still reach them\n",
-				   pci_name(ep->pdev), npages, (u64)pfn << PAGE_SHIFT, r);
-	else
-		pvi_iova_free(sp, pfn, npages);
-	return r;
 }
 
 int pvi_iova_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size)

@@ -4,7 +4,7 @@
  * strategy, through DMA operations of its own.
  *
  * Lock order: device_lock(endpoint) > pvi_lock > ep->strategy_lock > a strategy's
- * own lock (struct pvi_cache, pvi_deferred) or rq->lock. Those are taken with
+ * own lock (struct pvi_cache, pvi_deferred, pvi_pool) or rq->lock. Those are taken with
  * interrupts off, for a bounded time, and never together.
  */
 #ifndef PVIOMMU_H
@@ -22,20 +22,12 @@
 #include <linux/virtio.h>
 #include <linux/xarray.h>
 
-#include "core/mapcache.h"
 #include "core/range.h"
+#include "core/strategy/host.h"
+#include "core/strategy/mapping.h"
 #include "core/wire.h"
 
-struct pvi_endpoint;
-
-/* ---- the request queue (request.c) ---- */
-
-/* The requests that one caller waits for together: added one by one, kicked once. */
-struct pvi_batch {
-	struct pvi_endpoint *ep; /* whose counters they go to */
-	unsigned int pending;	 /* under rq->lock until the batch has ended */
-	int err;		 /* the first failure */
-};
+/* ---- the request queue (request.c); batches, MAP and UNMAP: core/strategy/host.h ---- */
 
 struct pvi_slot {
 	u8 req[sizeof(struct pvi_wire_probe)];
@@ -49,7 +41,7 @@ struct pvi_slot {
 struct pvi_rq {
 	struct virtqueue *vq;
 	/*
-	 * Guards the queue, the slots and the pending counts of batches. Held only
+	 * Guards the queue, the slots and the pending counts and errors of batches. Held only
 	 * for adding a request and for taking back what the device has completed
 	 * (at most the whole ring), never while waiting.
 	 */
@@ -63,20 +55,10 @@ int pvi_rq_init(struct pvi_rq *rq, struct virtqueue *vq);
 void pvi_rq_done(struct pvi_rq *rq);
 void pvi_rq_break(struct pvi_rq *rq, const char *why);
 
-void pvi_batch_init(struct pvi_batch *b, struct pvi_endpoint *ep);
-void pvi_batch_map(struct pvi_batch *b, struct pvi_range iova, u64 phys, u32 flags);
-void pvi_batch_unmap(struct pvi_batch *b, struct pvi_range iova);
 void pvi_batch_attach(struct pvi_batch *b, u32 domain, u32 flags);
 void pvi_batch_detach(struct pvi_batch *b);
 /* @buf gets probe_size bytes of properties and the tail. */
 void pvi_batch_probe(struct pvi_batch *b, void *buf, u32 len);
-
-/*
- * Kicks once and waits for all requests of @b: 0, or the first failure as -errno
- * (-ENOMEM: NOMEM; -ETIMEDOUT, -EIO: the device is broken). Any context. Spins, at
- * most request_timeout_ms; with interrupts off only if the caller had them off.
- */
-int pvi_batch_wait(struct pvi_batch *b);
 
 /* ---- the device (main.c, event.c) ---- */
 
@@ -144,8 +126,8 @@ struct pvi_space {
 	unsigned long last;
 };
 
-struct pvi_cache;
-struct pvi_deferred;
+struct pvi_ep_cache;
+struct pvi_ep_deferred;
 struct pvi_direct;
 struct pvi_pool;
 
@@ -171,8 +153,8 @@ struct pvi_endpoint {
 	const struct pvi_strategy *strategy; /* for new mappings */
 	unsigned long used;		     /* strategies that may have live mappings */
 	/* Made when first chosen, freed with the endpoint. */
-	struct pvi_cache *cache;
-	struct pvi_deferred *deferred;
+	struct pvi_ep_cache *cache;
+	struct pvi_ep_deferred *deferred;
 	struct pvi_direct *direct;
 	struct pvi_pool *bounce;
 	struct list_head node; /* viommu->endpoints */
@@ -223,47 +205,10 @@ static inline bool pvi_space_has(const struct pvi_space *sp, dma_addr_t addr)
 	return pfn >= sp->first && pfn <= sp->last;
 }
 
-/* @npages contiguous pages of IOVA whose last byte is at most @limit; 0: none. */
-unsigned long pvi_iova_alloc(struct pvi_space *sp, unsigned long npages, u64 limit);
-void pvi_iova_free(struct pvi_space *sp, unsigned long pfn, unsigned long npages);
-
-static inline struct pvi_range pvi_pages(u64 pfn, u64 npages)
-{
-	return (struct pvi_range){pfn << PAGE_SHIFT, ((pfn + npages) << PAGE_SHIFT) - 1};
-}
-
-static inline unsigned long pvi_span_pages(u64 addr, size_t size)
-{
-	return ((addr & ~PAGE_MASK) + size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-}
-
-/* What a driver wants to map a buffer for, and within which bounds. */
-struct pvi_how {
-	u32 prot;
-	u64 limit; /* the highest address the device can use */
-	unsigned long attrs;
-};
-
-/* One mapping of its own: allocates the IOVA, MAPs, and the reverse. */
-dma_addr_t pvi_iova_map(struct pvi_endpoint *ep, struct pvi_space *sp, phys_addr_t phys,
-			size_t size, u32 flags, u64 limit);
+/* Coherent memory's: one mapping of the endpoint's own space; see core/strategy/mapping.h. */
 int pvi_iova_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size);
-/* UNMAP, then free the IOVA; on failure the IOVA is never used again. */
-int pvi_iova_unmap_pages(struct pvi_endpoint *ep, struct pvi_space *sp, unsigned long pfn,
-			 unsigned long npages);
 
-/* A scatter list as one range: 0 or -errno (sglist.c). */
-int pvi_sg_map(struct pvi_endpoint *ep, struct pvi_space *sp, struct scatterlist *sgl, int nents,
-	       const struct pvi_how *how);
-/* That range, holes included; the number of pages without them. */
-unsigned long pvi_sg_range(struct scatterlist *sgl, int nents, unsigned long *ret_pfn,
-			   unsigned long *ret_npages);
-
-void pvi_count_mapped(struct pvi_endpoint *ep, long npages);
-/* The same, of what a strategy maps once. */
-void pvi_count_fixed(struct pvi_endpoint *ep, long npages);
 void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n);
-void pvi_count_reuse(struct pvi_endpoint *ep, u32 prot, size_t size);
 
 /* The highest address that a streaming mapping of @dev may have. */
 u64 pvi_stream_limit(struct pvi_endpoint *ep, struct device *dev);
@@ -317,12 +262,10 @@ void pvi_strategy_trim(struct pvi_endpoint *ep);
 /* No driver is bound: everything goes that need not stay. */
 void pvi_strategy_stop(struct pvi_endpoint *ep);
 void pvi_strategy_free(struct pvi_endpoint *ep);
-/* A MAP was refused for lack of memory: true when mappings went and it may work now. */
-bool pvi_strategy_nomem(struct pvi_endpoint *ep);
 
 bool pvi_cache_nomem(struct pvi_endpoint *ep);
 void pvi_cache_free(struct pvi_endpoint *ep);
-bool pvi_deferred_flush(struct pvi_endpoint *ep);
+bool pvi_deferred_nomem(struct pvi_endpoint *ep);
 void pvi_deferred_free(struct pvi_endpoint *ep);
 void pvi_direct_free(struct pvi_endpoint *ep);
 void pvi_bounce_free(struct pvi_endpoint *ep);

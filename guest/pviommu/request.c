@@ -85,6 +85,15 @@ static int status_to_errno(u8 status)
 	}
 }
 
+/* The first of its kind counts. */
+static void note_error(struct pvi_batch *b, u8 type, int err)
+{
+	int *at = type == PVI_T_UNMAP ? &b->unmap_err : &b->err;
+
+	if (!*at)
+		*at = err;
+}
+
 static void complete_slot(struct pvi_rq *rq, struct pvi_slot *s, u32 len)
 {
 	struct pvi_batch *b = s->batch;
@@ -96,8 +105,7 @@ static void complete_slot(struct pvi_rq *rq, struct pvi_slot *s, u32 len)
 		tail = s->reply + s->reply_len - sizeof(*tail);
 		err = status_to_errno(READ_ONCE(tail->status));
 	}
-	if (err && !b->err)
-		b->err = err;
+	note_error(b, s->req[0], err);
 	if (err && err != -ENOMEM)
 		pr_warn_ratelimited("request %u for endpoint %#x failed: %d\n", s->req[0],
 				    b->ep->id, err);
@@ -127,6 +135,7 @@ void pvi_batch_init(struct pvi_batch *b, struct pvi_endpoint *ep)
 	b->ep = ep;
 	b->pending = 0;
 	b->err = 0;
+	b->unmap_err = 0;
 }
 
 /*
@@ -215,19 +224,22 @@ static int try_send(struct pvi_batch *b, const struct message *m)
 /* True: it is in the queue. Waits for room, as long as pvi_batch_wait() does. */
 static bool batch_add(struct pvi_batch *b, const struct message *m)
 {
+	const struct pvi_wire_head *head = m->req;
 	u64 deadline = 0;
 	int r;
 
-	if (b->err)
-		return false; /* the whole batch is undone anyway */
+	if (b->err || b->unmap_err) {
+		/* What MAPs there are is undone anyway; of an UNMAP it must be known. */
+		note_error(b, head->type, -ECANCELED);
+		return false;
+	}
 	while ((r = try_send(b, m)) == -EAGAIN) {
 		kick(b); /* our own batch may be what fills it */
 		deadline = deadline ?: deadline_from_now();
 		check_deadline(&b->ep->viommu->rq, deadline);
 		cpu_relax();
 	}
-	if (r)
-		b->err = r;
+	note_error(b, head->type, r);
 	return !r;
 }
 
@@ -288,8 +300,8 @@ static void abandon(struct pvi_rq *rq, struct pvi_batch *b)
 {
 	lockdep_assert_held(&rq->lock);
 	b->pending = 0;
-	if (!b->err)
-		b->err = -EIO;
+	note_error(b, PVI_T_MAP, -EIO);
+	note_error(b, PVI_T_UNMAP, -EIO);
 }
 
 int pvi_batch_wait(struct pvi_batch *b)
@@ -311,5 +323,10 @@ int pvi_batch_wait(struct pvi_batch *b)
 		check_deadline(rq, deadline);
 		cpu_relax();
 	}
-	return b->err;
+	return b->err ?: b->unmap_err;
+}
+
+bool pvi_requests_broken(struct pvi_endpoint *ep)
+{
+	return READ_ONCE(ep->viommu->rq.broken);
 }

@@ -181,5 +181,5 @@ bool pvi_strategy_nomem(struct pvi_endpoint *ep)
 {
 	bool idle = pvi_cache_nomem(ep);
 
-	return pvi_deferred_flush(ep) || idle;
+	return pvi_deferred_nomem(ep) || idle;
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the strategies need of the place they run in: the same names in the kernel
+ * (platform_kernel.h) and in user space (platform_user.h), where tests run them.
+ *
+ * Atomic accesses, to integers, bools and pointers:
+ *   pvi_load(p), pvi_store(p, v)		  no tearing, no order
+ *   pvi_load_acquire(p), pvi_store_release(p, v)
+ *   pvi_cas(p, old, new)			  true: was *old, now new; full order. Else
+ *						  *old is what it is
+ *   pvi_store_mb(p, v)			  full order
+ * Locks, with interrupts off while one is held:
+ *   struct pvi_spin, pvi_spin_init(l), flags = pvi_spin_lock(l), pvi_spin_unlock(l, flags)
+ * Reading what others remove:
+ *   cookie = pvi_read_begin(), pvi_read_end(cookie)   any context; a section never waits
+ *   struct pvi_rcu, pvi_free_later(p, member)	  frees @p, which pvi_zalloc() made, when
+ *						  all sections of now have ended
+ * Memory, in any context: pvi_zalloc(size), zeroed, NULL when there is none; pvi_free(p)
+ * Time: pvi_clock_ms(), coarse
+ * Scatter lists: struct pvi_seg, an entry of a list of them:
+ *   pvi_seg_phys(s), pvi_seg_len(s)		  the driver's memory
+ *   pvi_seg_addr(s), pvi_seg_addr_len(s), pvi_seg_set(s, addr, len)   what the device uses
+ *   pvi_seg_next(s)
+ */
+#ifndef PVI_CORE_PLATFORM_H
+#define PVI_CORE_PLATFORM_H
+
+#include "core/types.h"
+#include PVI_PLATFORM_HEADER
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* platform.h in the kernel. */
+#ifndef PVI_CORE_PLATFORM_KERNEL_H
+#define PVI_CORE_PLATFORM_KERNEL_H
+
+#include <linux/atomic.h>
+#include <linux/jiffies.h>
+#include <linux/rcupdate.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#define pvi_load(p)		READ_ONCE(*(p))
+#define pvi_store(p, v)		WRITE_ONCE(*(p), v)
+#define pvi_load_acquire(p)	smp_load_acquire(p)
+#define pvi_store_release(p, v) smp_store_release(p, v)
+#define pvi_cas(p, old, new)	try_cmpxchg(p, old, new)
+#define pvi_store_mb(p, v)	smp_store_mb(*(p), v)
+
+struct pvi_spin {
+	spinlock_t lock;
+};
+
+#define pvi_spin_init(l) spin_lock_init(&(l)->lock)
+
+static inline unsigned long pvi_spin_lock(struct pvi_spin *l) __acquires(&l->lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&l->lock, flags);
+	return flags;
+}
+
+static inline void pvi_spin_unlock(struct pvi_spin *l, unsigned long flags) __releases(&l->lock)
+{
+	spin_unlock_irqrestore(&l->lock, flags);
+}
+
+static inline unsigned int pvi_read_begin(void) __acquires(RCU)
+{
+	rcu_read_lock();
+	return 0;
+}
+
+static inline void pvi_read_end(unsigned int cookie) __releases(RCU)
+{
+	rcu_read_unlock();
+}
+
+struct pvi_rcu {
+	struct rcu_head head;
+};
+
+#define pvi_free_later(p, member) kfree_rcu(p, member.head)
+
+static inline void *pvi_zalloc(size_t size)
+{
+	return kzalloc(size, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+static inline void pvi_free(void *p)
+{
+	kfree(p);
+}
+
+static inline uint64_t pvi_clock_ms(void)
+{
+	return jiffies64_to_msecs(get_jiffies_64());
+}
+
+#define pvi_seg scatterlist
+
+static inline uint64_t pvi_seg_phys(struct pvi_seg *s)
+{
+	return sg_phys(s);
+}
+
+static inline size_t pvi_seg_len(const struct pvi_seg *s)
+{
+	return s->length;
+}
+
+static inline uint64_t pvi_seg_addr(const struct pvi_seg *s)
+{
+	return sg_dma_address(s);
+}
+
+static inline size_t pvi_seg_addr_len(const struct pvi_seg *s)
+{
+	return sg_dma_len(s);
+}
+
+static inline void pvi_seg_set(struct pvi_seg *s, uint64_t addr, size_t len)
+{
+	sg_dma_address(s) = addr;
+	sg_dma_len(s) = len;
+}
+
+static inline struct pvi_seg *pvi_seg_next(struct pvi_seg *s)
+{
+	return sg_next(s);
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * platform.h in user space, for tests. Who uses it gives it what is declared extern
+ * here, and memory that can run out (alloc.h).
+ */
+#ifndef PVI_CORE_PLATFORM_USER_H
+#define PVI_CORE_PLATFORM_USER_H
+
+#include <pthread.h>
+
+#include "core/alloc.h"
+
+#define pvi_load(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
+#define pvi_store(p, v)		__atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define pvi_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define pvi_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define pvi_cas(p, old, new) \
+	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define pvi_store_mb(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
+
+struct pvi_spin {
+	pthread_mutex_t lock;
+};
+
+static inline void pvi_spin_init(struct pvi_spin *l)
+{
+	pthread_mutex_init(&l->lock, NULL);
+}
+
+static inline unsigned long pvi_spin_lock(struct pvi_spin *l)
+{
+	pthread_mutex_lock(&l->lock);
+	return 0;
+}
+
+static inline void pvi_spin_unlock(struct pvi_spin *l, unsigned long flags)
+{
+	pthread_mutex_unlock(&l->lock);
+}
+
+struct pvi_rcu {
+	void *memory;
+	struct pvi_rcu *next;
+};
+
+extern unsigned int pvi_read_begin(void);
+extern void pvi_read_end(unsigned int cookie);
+extern void pvi_free_after_readers(struct pvi_rcu *rcu, void *p);
+extern uint64_t pvi_clock_ms(void);
+
+#define pvi_free_later(p, member) pvi_free_after_readers(&(p)->member, p)
+
+struct pvi_seg {
+	uint64_t phys, addr;
+	size_t len, addr_len;
+};
+
+static inline uint64_t pvi_seg_phys(struct pvi_seg *s)
+{
+	return s->phys;
+}
+
+static inline size_t pvi_seg_len(const struct pvi_seg *s)
+{
+	return s->len;
+}
+
+static inline uint64_t pvi_seg_addr(const struct pvi_seg *s)
+{
+	return s->addr;
+}
+
+static inline size_t pvi_seg_addr_len(const struct pvi_seg *s)
+{
+	return s->addr_len;
+}
+
+static inline void pvi_seg_set(struct pvi_seg *s, uint64_t addr, size_t len)
+{
+	s->addr = addr;
+	s->addr_len = len;
+}
+
+static inline struct pvi_seg *pvi_seg_next(struct pvi_seg *s)
+{
+	return s + 1;
+}
+
+#endif

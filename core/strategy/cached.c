@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "core/strategy/cached.h"
+
+/* Mappings given back together when there is no memory. */
+#define RECLAIM_BATCH 64u
+
+void pvi_cache_init(struct pvi_cache *c, struct pvi_endpoint *ep, struct pvi_space *sp,
+		    struct pvi_mc_entry **index, unsigned int bits, uint64_t max_pages)
+{
+	c->ep = ep;
+	c->space = sp;
+	c->keep = false;
+	pvi_spin_init(&c->lock);
+	pvi_mapcache_init(&c->mc, index, index + ((size_t)1 << bits), bits, max_pages);
+}
+
+void pvi_cache_done(struct pvi_cache *c)
+{
+	struct pvi_mc_entry *e, *next;
+	unsigned int i;
+
+	for (i = 0; i < 1u << c->mc.bits; i++) {
+		for (e = c->mc.by_key[i]; e; e = next) {
+			next = e->next_key;
+			pvi_free(e);
+		}
+		c->mc.by_key[i] = NULL;
+	}
+}
+
+static struct pvi_mc_key key_of(uint64_t phys, size_t size, uint32_t prot)
+{
+	return (struct pvi_mc_key){phys >> PVI_PAGE_SHIFT, pvi_span_pages(phys, size), prot};
+}
+
+static uint64_t address(const struct pvi_mc_entry *e, uint64_t phys)
+{
+	return (e->iova_pfn << PVI_PAGE_SHIFT) + (phys & PVI_PAGE_MASK);
+}
+
+/* ---- what goes ---- */
+
+static void request_unmaps(struct pvi_batch *b, const struct pvi_mc_entry *list)
+{
+	for (; list; list = list->next)
+		pvi_batch_unmap(b, pvi_pages(list->iova_pfn, list->key.npages));
+}
+
+/* Taken, and their UNMAPs have been waited for: @err. The number that went. */
+static uint64_t bury(struct pvi_cache *c, struct pvi_mc_entry *list, int err)
+{
+	uint64_t pages = 0, n = 0;
+	struct pvi_mc_entry *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		if (!err)
+			pvi_iova_free(c->space, list->iova_pfn, list->key.npages);
+		pages += list->key.npages;
+		n++;
+		pvi_free_later(list, rcu);
+	}
+	if (err && n)
+		pvi_report_lost(c->ep, pages, err);
+	else
+		pvi_count_mapped(c->ep, -(long)pages);
+	return err ? 0 : n;
+}
+
+static uint64_t unmap_list(struct pvi_cache *c, struct pvi_mc_entry *list)
+{
+	struct pvi_batch b;
+
+	if (!list)
+		return 0;
+	pvi_batch_init(&b, c->ep);
+	request_unmaps(&b, list);
+	return bury(c, list, pvi_batch_wait(&b));
+}
+
+/* The lock is held for a bounded time, and taken again until the search is over. */
+static struct pvi_mc_entry *search(struct pvi_cache *c, struct pvi_mc_scan *s)
+{
+	unsigned long flags;
+	bool more;
+
+	do {
+		flags = pvi_spin_lock(&c->lock);
+		more = pvi_mapcache_scan(&c->mc, s);
+		pvi_spin_unlock(&c->lock, flags);
+	} while (more);
+	return s->list;
+}
+
+/* What has to go for @pages more in @entries more mappings, which are promised that room. */
+static struct pvi_mc_entry *take_for_room(struct pvi_cache *c, uint64_t pages, uint64_t entries)
+{
+	struct pvi_mc_scan s;
+	unsigned long flags;
+
+	flags = pvi_spin_lock(&c->lock);
+	pvi_mapcache_promise(&c->mc, pages, entries);
+	pvi_mc_scan_room(&s, &c->mc);
+	pvi_spin_unlock(&c->lock, flags);
+	return search(c, &s);
+}
+
+static void give_room_back(struct pvi_cache *c, uint64_t pages, uint64_t entries)
+{
+	unsigned long flags = pvi_spin_lock(&c->lock);
+
+	pvi_mapcache_give_back(&c->mc, pages, entries);
+	pvi_spin_unlock(&c->lock, flags);
+}
+
+/* At most a batch of idle mappings; how many were found, and *@ret_gone of them are gone. */
+static uint64_t reclaim_batch(struct pvi_cache *c, uint64_t n, bool any, uint64_t *ret_gone)
+{
+	struct pvi_mc_scan s;
+	unsigned long flags;
+
+	flags = pvi_spin_lock(&c->lock);
+	pvi_mc_scan_idle(&s, &c->mc, n < RECLAIM_BATCH ? n : RECLAIM_BATCH, any);
+	pvi_spin_unlock(&c->lock, flags);
+	*ret_gone = unmap_list(c, search(c, &s));
+	return s.taken;
+}
+
+uint64_t pvi_cache_reclaim(struct pvi_cache *c, uint64_t n, bool any)
+{
+	uint64_t found, gone, sum = 0;
+
+	do {
+		found = reclaim_batch(c, n, any, &gone);
+		sum += gone;
+		n -= found;
+	} while (n && found == RECLAIM_BATCH);
+	return sum;
+}
+
+bool pvi_cache_shrink(struct pvi_cache *c)
+{
+	unsigned long flags;
+
+	flags = pvi_spin_lock(&c->lock);
+	pvi_mapcache_nomem(&c->mc);
+	pvi_spin_unlock(&c->lock, flags);
+	return pvi_cache_reclaim(c, RECLAIM_BATCH, false) > 0;
+}
+
+/*
+ * Whoever ceases to be the last user after this sees it, and gives its mapping back; of
+ * all others this sees that they are idle: drop() changes refs and then reads keep, this
+ * writes keep and then reads refs, each with a full barrier between.
+ */
+void pvi_cache_keep(struct pvi_cache *c, bool keep)
+{
+	pvi_store_mb(&c->keep, keep);
+	if (!keep)
+		pvi_cache_reclaim(c, UINT64_MAX, true);
+}
+
+/* In front of *@list goes what has to go now that @e, or whatever else, is idle. */
+static void take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e, struct pvi_mc_entry **list)
+{
+	unsigned long flags;
+
+	flags = pvi_spin_lock(&c->lock);
+	if (pvi_mapcache_take(&c->mc, e)) {
+		e->next = *list;
+		*list = e;
+	}
+	pvi_spin_unlock(&c->lock, flags);
+}
+
+/*
+ * Drops one user of the mapping that starts at the page of @addr; false: there is none.
+ * What is to be unmapped then goes in front of *@list.
+ */
+static bool drop(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **list)
+{
+	unsigned int cookie = pvi_read_begin();
+	struct pvi_mc_entry *e = pvi_mapcache_find(&c->mc, addr >> PVI_PAGE_SHIFT);
+	int r = e ? pvi_mapcache_put(e) : 0;
+
+	if (r > 0 && (!pvi_load(&c->keep) || pvi_mapcache_over(&c->mc)))
+		take_idle_one(c, e, list);
+	pvi_read_end(cookie);
+	if (r < 0)
+		pvi_report_unmapped_twice(c->ep, addr);
+	return e != NULL;
+}
+
+/* ---- a single buffer ---- */
+
+/* The address of a live mapping, now with one more user; or PVI_NO_ADDR. */
+static uint64_t hit(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+{
+	unsigned int cookie = pvi_read_begin();
+	struct pvi_mc_entry *e = pvi_mapcache_get(&c->mc, key_of(phys, size, how->prot),
+						  how->limit >> PVI_PAGE_SHIFT);
+	uint64_t addr = e ? address(e, phys) : PVI_NO_ADDR;
+
+	pvi_read_end(cookie);
+	if (e)
+		pvi_count_reuse(c->ep, how->prot, size);
+	return addr;
+}
+
+/* An entry for a buffer, with an IOVA; NULL: no memory, or no IOVA even without the idle ones. */
+static struct pvi_mc_entry *entry_new(struct pvi_cache *c, uint64_t phys, size_t size,
+				      const struct pvi_how *how)
+{
+	struct pvi_mc_entry *e = pvi_zalloc(sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->key = key_of(phys, size, how->prot);
+	e->iova_pfn = pvi_iova_alloc(c->space, e->key.npages, how->limit);
+	if (!e->iova_pfn && pvi_cache_reclaim(c, RECLAIM_BATCH, false))
+		e->iova_pfn = pvi_iova_alloc(c->space, e->key.npages, how->limit);
+	if (e->iova_pfn)
+		return e;
+	pvi_free(e);
+	return NULL;
+}
+
+static void add(struct pvi_cache *c, struct pvi_mc_entry *e)
+{
+	uint64_t npages = e->key.npages;
+	unsigned long flags;
+
+	flags = pvi_spin_lock(&c->lock);
+	pvi_mapcache_give_back(&c->mc, npages, 1);
+	pvi_mapcache_add(&c->mc, e, e->key, e->iova_pfn);
+	pvi_spin_unlock(&c->lock, flags);
+	pvi_count_mapped(c->ep, (long)npages);
+}
+
+static void request_maps(struct pvi_batch *b, const struct pvi_mc_entry *list)
+{
+	for (; list; list = list->next)
+		pvi_batch_map(b, pvi_pages(list->iova_pfn, list->key.npages),
+			      list->key.pfn << PVI_PAGE_SHIFT, list->key.prot);
+}
+
+/* Some of @list may be mapped; UNMAP of a range without a mapping is no error. */
+static int unrequest_maps(struct pvi_cache *c, const struct pvi_mc_entry *list)
+{
+	struct pvi_batch b;
+
+	pvi_batch_init(&b, c->ep);
+	request_unmaps(&b, list);
+	return pvi_batch_wait(&b);
+}
+
+/* @gone out, @list in, with one kick. 0, or -errno: then what is mapped of @list is unknown. */
+static int exchange(struct pvi_cache *c, struct pvi_mc_entry *gone, const struct pvi_mc_entry *list)
+{
+	struct pvi_batch b, again;
+
+	pvi_batch_init(&b, c->ep);
+	request_unmaps(&b, gone);
+	request_maps(&b, list);
+	pvi_batch_wait(&b);
+	bury(c, gone, b.unmap_err);
+	if (b.err != -ENOMEM || unrequest_maps(c, list) || !pvi_strategy_nomem(c->ep))
+		return b.err;
+	pvi_batch_init(&again, c->ep);
+	request_maps(&again, list);
+	return pvi_batch_wait(&again);
+}
+
+/* Of entries that never came into the cache. */
+static void discard(struct pvi_cache *c, struct pvi_mc_entry *list, bool requested)
+{
+	int r = requested && list ? unrequest_maps(c, list) : 0;
+	struct pvi_mc_entry *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		if (!r)
+			pvi_iova_free(c->space, list->iova_pfn, list->key.npages);
+		pvi_free(list);
+	}
+}
+
+uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+{
+	uint64_t addr = hit(c, phys, size, how);
+	struct pvi_mc_entry *e, *gone;
+
+	if (addr != PVI_NO_ADDR)
+		return addr;
+	e = entry_new(c, phys, size, how);
+	if (!e)
+		return pvi_single_map(c->ep, c->space, phys, size, how);
+	gone = take_for_room(c, e->key.npages, 1);
+	if (exchange(c, gone, e)) {
+		give_room_back(c, e->key.npages, 1);
+		discard(c, e, true);
+		return PVI_NO_ADDR;
+	}
+	addr = address(e, phys);
+	add(c, e);
+	return addr;
+}
+
+bool pvi_cache_unmap(struct pvi_cache *c, uint64_t addr)
+{
+	struct pvi_mc_entry *list = NULL;
+	bool mine = drop(c, addr, &list);
+
+	unmap_list(c, list);
+	return mine;
+}
+
+/* ---- a scatter list ---- */
+
+bool pvi_cache_unmap_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents)
+{
+	struct pvi_mc_entry *list = NULL;
+	struct pvi_seg *sg = sgl;
+	int i;
+
+	for (i = 0; i < nents; i++, sg = pvi_seg_next(sg)) {
+		/* One strategy made the whole list: the first entry tells which. */
+		if (!drop(c, pvi_seg_addr(sg), &list) && !i)
+			return false;
+	}
+	unmap_list(c, list);
+	return true;
+}
+
+/* Hits get their address, misses PVI_NO_ADDR and are counted. */
+static uint64_t find_hits(struct pvi_cache *c, struct pvi_seg *sg, int nents,
+			  const struct pvi_how *how, uint64_t *ret_pages)
+{
+	uint64_t addr, misses = 0;
+
+	*ret_pages = 0;
+	for (; nents; nents--, sg = pvi_seg_next(sg)) {
+		addr = hit(c, pvi_seg_phys(sg), pvi_seg_len(sg), how);
+		pvi_seg_set(sg, addr, pvi_seg_len(sg));
+		if (addr == PVI_NO_ADDR) {
+			*ret_pages += pvi_span_pages(pvi_seg_phys(sg), pvi_seg_len(sg));
+			misses++;
+		}
+	}
+	return misses;
+}
+
+/* Entries for the misses, chained by next in the list's order; what there is, on failure too. */
+static bool make_entries(struct pvi_cache *c, struct pvi_seg *sg, int nents,
+			 const struct pvi_how *how, struct pvi_mc_entry **ret_list)
+{
+	struct pvi_mc_entry **tail = ret_list;
+
+	for (; nents; nents--, sg = pvi_seg_next(sg)) {
+		if (pvi_seg_addr(sg) != PVI_NO_ADDR)
+			continue;
+		*tail = entry_new(c, pvi_seg_phys(sg), pvi_seg_len(sg), how);
+		if (!*tail)
+			return false;
+		tail = &(*tail)->next;
+	}
+	return true;
+}
+
+/*
+ * Gives the hits their users back, then undoes the new mappings: in this order, for a
+ * freed IOVA may be in the cache a moment later.
+ */
+static void undo_sg(struct pvi_cache *c, struct pvi_seg *sg, int nents, struct pvi_mc_entry *list,
+		    bool requested)
+{
+	struct pvi_mc_entry *unused = NULL;
+
+	for (; nents; nents--, sg = pvi_seg_next(sg)) {
+		if (pvi_seg_addr(sg) != PVI_NO_ADDR)
+			drop(c, pvi_seg_addr(sg), &unused);
+	}
+	unmap_list(c, unused);
+	discard(c, list, requested);
+}
+
+static void add_entries(struct pvi_cache *c, struct pvi_seg *sg, int nents,
+			struct pvi_mc_entry *list)
+{
+	struct pvi_mc_entry *e;
+
+	for (; nents; nents--, sg = pvi_seg_next(sg)) {
+		if (pvi_seg_addr(sg) != PVI_NO_ADDR)
+			continue;
+		e = list;
+		list = e->next;
+		pvi_seg_set(sg, address(e, pvi_seg_phys(sg)), pvi_seg_len(sg));
+		add(c, e);
+	}
+}
+
+int pvi_cache_map_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents, const struct pvi_how *how)
+{
+	struct pvi_mc_entry *list = NULL, *gone;
+	uint64_t pages, misses = find_hits(c, sgl, nents, how, &pages);
+	int r;
+
+	if (!misses)
+		return 0;
+	if (!make_entries(c, sgl, nents, how, &list)) {
+		undo_sg(c, sgl, nents, list, false);
+		return pvi_single_map_sg(c->ep, c->space, sgl, nents, how);
+	}
+	gone = take_for_room(c, pages, misses);
+	r = exchange(c, gone, list);
+	if (r) {
+		give_room_back(c, pages, misses);
+		undo_sg(c, sgl, nents, list, true);
+		return r == -ENOMEM ? -ENOMEM : -EIO;
+	}
+	add_entries(c, sgl, nents, list);
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The strategies that reuse mappings. shared: all DMAs under way to the same pages
+ * use one mapping, which goes with the last of them. persistent: it is kept, until
+ * the cap, a refused MAP or a lack of memory takes idle ones back, in batches. Which
+ * mapping serves which buffer is core/mapcache's business. Both use one cache: they
+ * differ in what becomes of an idle mapping.
+ *
+ * A hit makes no request and takes no lock, and neither does the end of one (under
+ * shared: of any but the last); a miss is one kick, in which the mappings that have to
+ * go for it go too.
+ */
+#ifndef PVI_CORE_STRATEGY_CACHED_H
+#define PVI_CORE_STRATEGY_CACHED_H
+
+#include "core/mapcache.h"
+#include "core/strategy/mapping.h"
+
+struct pvi_cache {
+	struct pvi_endpoint *ep;
+	struct pvi_space *space;
+	struct pvi_spin lock; /* of mc; held for table work only, never for a request */
+	struct pvi_mapcache mc;
+	bool keep; /* persistent is chosen; else what becomes idle goes at once. Atomic */
+};
+
+/* @index: 2 << @bits zeroed pointers, alive as long as the cache. */
+void pvi_cache_init(struct pvi_cache *c, struct pvi_endpoint *ep, struct pvi_space *sp,
+		    struct pvi_mc_entry **index, unsigned int bits, uint64_t max_pages);
+/*
+ * Frees the entries. The domain is detached and nothing is called any more: what a driver
+ * left in use has no IOVA, just memory.
+ */
+void pvi_cache_done(struct pvi_cache *c);
+
+/* persistent is chosen (true), or not any more: then what is idle goes, now and later. */
+void pvi_cache_keep(struct pvi_cache *c, bool keep);
+
+/* Gives back at most @n idle mappings; @any: also recently used ones. How many it did. */
+uint64_t pvi_cache_reclaim(struct pvi_cache *c, uint64_t n, bool any);
+
+/* A MAP was refused for lack of memory: remembers how many there are, gives some back. */
+bool pvi_cache_shrink(struct pvi_cache *c);
+
+uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how);
+/* False: not a mapping of the cache, nothing done. */
+bool pvi_cache_unmap(struct pvi_cache *c, uint64_t addr);
+/* All entries or none: 0 or -errno. */
+int pvi_cache_map_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents,
+		     const struct pvi_how *how);
+bool pvi_cache_unmap_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents);
+
+#endif
