@@ -12,44 +12,48 @@
  *    released. This holds for each counter by itself; the phase is for progress
  *    alone: newcomers use the counter that is not waited for.
  *
- * 2. A fenced slot. The owner exchanges the mark for 1 and later for 0; the look
- *    adds 0. Again all are read-modify-writes of one object: as above.
+ * 2. A fenced slot. The owner exchanges the slot's state for one with INSIDE and
+ *    later for one without; the look adds 0. Again all are read-modify-writes of one
+ *    object: as above.
  *
- * 3. A slot that is not fenced. The owner stores 1, visits, stores 0 (release),
- *    with nothing but the compiler kept from reordering. There are two ways to know
- *    that it is done with what was:
+ * 3. A slot that is not fenced. The owner stores a state with INSIDE, visits, stores
+ *    one without (release), with nothing but the compiler kept from reordering. There
+ *    are two ways to know that it is done with what was:
  *
- *    a. The writer raises the epoch (release), and the owner stores the epoch that
- *       it loads (acquire) on entering into seen (release). If the writer finds its
- *       epoch there, or a later one, the owner's older visits are over, acquired
- *       from that store; this visit and all later ones see the writer's writes. A
- *       thread that comes often says so soon, and neither side pays.
+ *    a. The writer raises the epoch (release). Every visit loads the epoch (acquire),
+ *       and the owner stores one that is new to it into seen (release). If the writer
+ *       finds its epoch there, or a later one, the owner's older visits are over,
+ *       acquired from that store; this visit and all later ones, which load that
+ *       epoch or a later one, see the writer's writes. A thread that comes often says
+ *       so soon, and neither side pays.
  *
  *    b. The writer has membarrier put a full barrier into every thread of the
- *       process between its own writes and the look. The owner's store of 1 is
+ *       process between its own writes and the look. The owner's store of INSIDE is
  *       before that barrier in the owner: the look finds it, or finds a later value,
- *       and a 0 after it means that the visit is over, acquired from the leaving's
- *       release. Or it is after the barrier: then so are the visit's loads, and they
- *       see the writer's writes.
+ *       and one without INSIDE after it means that the visit is over, acquired from
+ *       the leaving's release. Or it is after the barrier: then so are the visit's
+ *       loads, and they see the writer's writes.
  *
- * Between 2 and 3 only the owner changes fenced, between visits, and enters by an
- * exchange after it; the writer reads fenced after a look that adds 0. If that look
- * is before the exchange, all visits that follow see the writer's writes, and the
- * ones before are as the old value says. If it is after, the writer reads the new
- * value or a later one. Reading set (acquire) tells it that all visits which did
- * not exchange are over, reading clear makes it do the membarrier. The writer can
- * only ask: a visit may have read its wish before and make its mark long after.
+ *    Both hold for a fenced slot, too: an exchange orders no less than a store.
  *
- * Slots: a thread takes one by exchanging its owner, then adds 1 to nr_owned, then
+ * Between 2 and 3 only the owner changes FENCED, between visits, by an exchange that
+ * also enters. The writer's look reads it together with INSIDE. If the look is before
+ * that exchange, all visits that follow see the writer's writes, and the ones before
+ * are as the old value says. If it is after, the writer reads the new value or a later
+ * one: FENCED tells it that all visits that did not exchange are over, and without
+ * FENCED it goes by 3. So does it when a plain load finds no FENCED. The writer can
+ * only ask: the owner looks at its wish when it sees a new epoch.
+ *
+ * Slots: a thread takes one by exchanging its state, then adds 1 to nr_owned, then
  * visits. The writer adds 0 to nr_owned first. If its look is before the adding,
  * the thread's visits follow the writer's writes; else the writer sees the owner.
  * An owner is named by the address of a thread's own storage, which two living
  * threads cannot share; a new thread that gets a dead one's address gets its slot.
  *
- * Sleeping: the writer raises waiting, has another membarrier where there is one,
- * and looks again; who leaves clears its mark and then looks at waiting. By the same
- * arguments (all accesses are sequentially consistent where there is no membarrier)
- * at least one sees the other. The writer holds the lock from before it raises
+ * Sleeping: the writer raises waiting, has another membarrier for who is in a slot
+ * that is not fenced, and looks again; who leaves clears its mark and then looks at
+ * waiting. By the same arguments (all other accesses are sequentially consistent) at
+ * least one sees the other. The writer holds the lock from before it raises
  * waiting until it sleeps, so the wake-up, given under the lock, is not lost.
  * Several writers may sleep at once, for different visits: all are woken. A thread
  * may enter again before a writer runs: it counted in passed, under the lock, that it
@@ -103,11 +107,9 @@ int pvi_gate_init(struct pvi_gate *g)
 	for (int i = 0; i < PVI_GATE_SLOTS; i++) {
 		struct pvi_gate_slot *s = &g->slot[i];
 
-		atomic_init(&s->owner, 0);
-		atomic_init(&s->inside, 0);
+		atomic_init(&s->state, 0);
 		atomic_init(&s->seen, 0);
-		atomic_init(&s->fenced, true);
-		atomic_init(&s->ask, true);
+		atomic_init(&s->ask, false);
 		s->visits = 0;
 		s->passed = 0;
 	}
@@ -135,7 +137,18 @@ void pvi_gate_done(struct pvi_gate *g)
 	pthread_mutex_destroy(&g->lock);
 }
 
-_Thread_local char pvi_gate_self;
+_Thread_local unsigned int pvi_gate_first;
+
+/* Threads' storage is pages apart, and more. */
+static unsigned int first_slot(uintptr_t who)
+{
+	return (uint32_t)(who >> 6) * 0x9e3779b1u / (UINT32_MAX / PVI_GATE_SLOTS + 1);
+}
+
+static uintptr_t owner_of(uintptr_t state)
+{
+	return state & ~(uintptr_t)PVI_GATE_MARKS;
+}
 
 static unsigned int enter_shared(struct pvi_gate *g)
 {
@@ -145,7 +158,8 @@ static unsigned int enter_shared(struct pvi_gate *g)
 	return COOKIE_SHARED + phase;
 }
 
-static __attribute__((noinline)) void wake(struct pvi_gate *g, struct pvi_gate_slot *s)
+/* Somebody has left, the owner of @s (or NULL), and a writer sleeps. */
+void pvi_gate_wake(struct pvi_gate *g, struct pvi_gate_slot *s)
 {
 	pthread_mutex_lock(&g->lock);
 	if (s)
@@ -155,73 +169,82 @@ static __attribute__((noinline)) void wake(struct pvi_gate *g, struct pvi_gate_s
 }
 
 /* This thread's slot, taken if need be; NULL: none is left. */
-static struct pvi_gate_slot *find_slot(struct pvi_gate *g, uintptr_t who)
+static struct pvi_gate_slot *find_slot(struct pvi_gate *g)
 {
-	for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++) {
-		struct pvi_gate_slot *s = &g->slot[(pvi_gate_first_slot(who) + i) % PVI_GATE_SLOTS];
-		uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_relaxed);
+	uintptr_t who = pvi_gate_who();
+	unsigned int first = first_slot(who);
 
-		if (!owner && atomic_compare_exchange_strong(&s->owner, &owner, who)) {
+	pvi_gate_first = first * (unsigned int)sizeof(struct pvi_gate_slot);
+	for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++) {
+		struct pvi_gate_slot *s = &g->slot[(first + i) % PVI_GATE_SLOTS];
+		uintptr_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+
+		if (!state &&
+		    atomic_compare_exchange_strong(&s->state, &state, who | PVI_GATE_FENCED)) {
 			atomic_fetch_add(&g->nr_owned, 1);
 			return s;
 		}
-		if (owner == who)
+		if (owner_of(state) == who)
 			return s;
 	}
 	return NULL;
 }
 
-/* The owner, between visits. Is the next one to exchange its mark? */
-static bool choose(struct pvi_gate *g, struct pvi_gate_slot *s, bool waited)
+/* The owner, between visits: PVI_GATE_FENCED or 0. @waited: it has not seen the last wait. */
+static unsigned int choose(struct pvi_gate *g, struct pvi_gate_slot *s, bool fenced, bool waited)
 {
-	if (!atomic_load_explicit(&s->fenced, memory_order_relaxed)) {
-		if (!atomic_load_explicit(&s->ask, memory_order_relaxed))
-			return false;
-		atomic_store_explicit(&s->fenced, true, memory_order_release);
+	if (!fenced) {
+		if (!waited || !atomic_load_explicit(&s->ask, memory_order_relaxed))
+			return 0;
+		atomic_store_explicit(&s->ask, false, memory_order_relaxed);
 		s->visits = 0;
-		return true;
+		return PVI_GATE_FENCED;
 	}
 	s->visits = waited ? 0 : s->visits + 1;
-	if (s->visits >= MANY_VISITS &&
-	    !atomic_load_explicit(&g->no_membarrier, memory_order_relaxed)) {
-		atomic_store_explicit(&s->ask, false, memory_order_relaxed);
-		atomic_store_explicit(&s->fenced, false, memory_order_relaxed);
-	}
-	return true;
+	if (s->visits < MANY_VISITS ||
+	    atomic_load_explicit(&g->no_membarrier, memory_order_relaxed))
+		return PVI_GATE_FENCED;
+	return 0;
 }
 
-/* Everything but a visit to a slot at its first place that exchanges nothing. */
+/* Everything but what pvi_gate_enter_quickly() does. */
 unsigned int pvi_gate_enter_slowly(struct pvi_gate *g)
 {
-	struct pvi_gate_slot *s = find_slot(g, pvi_gate_who());
+	struct pvi_gate_slot *s = find_slot(g);
 	uint64_t now = atomic_load_explicit(&g->epoch, memory_order_acquire);
+	uintptr_t old, new;
 
-	if (!s || atomic_load_explicit(&s->inside, memory_order_relaxed))
+	if (!s)
 		return enter_shared(g);
-	if (choose(g, s, atomic_load_explicit(&s->seen, memory_order_relaxed) != now)) {
-		atomic_store_explicit(&s->seen, now, memory_order_release);
-		atomic_exchange(&s->inside, 1);
+	old = atomic_load_explicit(&s->state, memory_order_relaxed);
+	if (old & PVI_GATE_INSIDE)
+		return enter_shared(g);
+	new = owner_of(old) | PVI_GATE_INSIDE |
+	      choose(g, s, old & PVI_GATE_FENCED,
+		     atomic_load_explicit(&s->seen, memory_order_relaxed) != now);
+	atomic_store_explicit(&s->seen, now, memory_order_release);
+	if ((old | new) & PVI_GATE_FENCED) {
+		atomic_exchange(&s->state, new);
 		return COOKIE_FENCED + (unsigned int)(s - g->slot);
 	}
-	pvi_gate_mark(s, now);
+	atomic_store_explicit(&s->state, new, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
 	return (unsigned int)(s - g->slot);
 }
 
+/* Of a visit that pvi_gate_leave_quickly() does not end. */
 void pvi_gate_leave_slowly(struct pvi_gate *g, unsigned int cookie)
 {
 	struct pvi_gate_slot *s = NULL;
 
-	if (cookie < COOKIE_FENCED) {
-		/* The mark is gone already. */
-		s = &g->slot[cookie];
-	} else if (cookie < COOKIE_SHARED) {
+	if (cookie < COOKIE_SHARED) {
 		s = &g->slot[cookie - COOKIE_FENCED];
-		atomic_exchange(&s->inside, 0);
+		atomic_fetch_and(&s->state, ~(uintptr_t)PVI_GATE_INSIDE);
 	} else if (atomic_fetch_sub(&g->inside[cookie - COOKIE_SHARED], 1) != 1) {
 		return;
 	}
 	if (atomic_load(&g->waiting))
-		wake(g, s);
+		pvi_gate_wake(g, s);
 }
 
 /* A full barrier in every thread that may be inside. g->lock held. */
@@ -265,17 +288,36 @@ static int sleep_until(struct pvi_gate *g, struct deadline *d)
 	return pthread_cond_timedwait(&g->left, &g->lock, &d->at);
 }
 
-/* Sleeps until @inside is 0 or *@passed (NULL: never) has changed. g->lock held. */
-static int sleep_while(struct pvi_gate *g, atomic_uint *inside, const unsigned int *passed,
-		       struct deadline *d)
+/* Who is waited for: the owner of @slot, or who @counter counts. */
+struct visitor {
+	struct pvi_gate_slot *slot; /* or NULL */
+	atomic_uint *counter;
+};
+
+/* The look. *@ret_stores (or NULL): it will leave by a store. */
+static bool is_inside(const struct visitor *v, bool *ret_stores)
 {
-	unsigned int before = passed ? *passed : 0;
+	uintptr_t state;
+
+	if (!v->slot)
+		return atomic_fetch_add(v->counter, 0);
+	state = atomic_fetch_add(&v->slot->state, 0);
+	if (ret_stores)
+		*ret_stores = !(state & PVI_GATE_FENCED);
+	return state & PVI_GATE_INSIDE;
+}
+
+/* Sleeps until @v is not inside, or has left once. g->lock held. */
+static int sleep_while_inside(struct pvi_gate *g, const struct visitor *v, struct deadline *d)
+{
+	unsigned int before = v->slot ? v->slot->passed : 0;
+	bool stores = false;
 	int err = 0;
 
 	atomic_fetch_add(&g->waiting, 1);
-	if (!atomic_load(&g->no_membarrier))
+	if (is_inside(v, &stores) && stores)
 		barrier_everywhere(g);
-	while (atomic_fetch_add(inside, 0) && (!passed || *passed == before)) {
+	while (is_inside(v, NULL) && (!v->slot || v->slot->passed == before)) {
 		if (err) {
 			err = -ETIMEDOUT;
 			break;
@@ -287,28 +329,12 @@ static int sleep_while(struct pvi_gate *g, atomic_uint *inside, const unsigned i
 }
 
 /* g->lock held. */
-static int wait_for_counter(struct pvi_gate *g, atomic_uint *inside, struct deadline *d)
+static int wait_for(struct pvi_gate *g, const struct visitor *v, struct deadline *d)
 {
 	for (int i = 0; i < SPINS; i++)
-		if (!atomic_fetch_add(inside, 0))
+		if (!is_inside(v, NULL))
 			return 0;
-	return sleep_while(g, inside, NULL, d);
-}
-
-/* g->lock held. */
-static int wait_for_slot(struct pvi_gate *g, struct pvi_gate_slot *s, struct deadline *d)
-{
-	for (int i = 0; i < SPINS; i++)
-		if (!atomic_load_explicit(&s->inside, memory_order_acquire))
-			return 0;
-	return sleep_while(g, &s->inside, &s->passed, d);
-}
-
-/* The first look at a slot: is its owner to be waited for by other means than 3a? */
-static bool is_fenced(struct pvi_gate_slot *s)
-{
-	(void)atomic_fetch_add(&s->inside, 0);
-	return atomic_load_explicit(&s->fenced, memory_order_acquire);
+	return sleep_while_inside(g, v, d);
 }
 
 static inline void relax(void)
@@ -323,15 +349,43 @@ static bool has_seen(struct pvi_gate_slot *s, uint64_t now)
 	return atomic_load_explicit(&s->seen, memory_order_acquire) >= now;
 }
 
+/* Is this wait seen by the owner of @s, which is not fenced? */
 static bool is_seen_soon(struct pvi_gate_slot *s, uint64_t now)
 {
-	for (int i = 0; i < SEEN_SPINS; i++) {
+	/* It was asked to be fenced and has not come since: it comes seldom. */
+	if (atomic_load_explicit(&s->ask, memory_order_relaxed))
+		return has_seen(s, now);
+	for (int i = 1; i <= SEEN_SPINS; i++) {
+		relax();
 		/* Each look takes the line from the owner: not too many of them. */
 		if (i % 8 == 0 && has_seen(s, now))
 			return true;
-		relax();
 	}
+	atomic_store_explicit(&s->ask, true, memory_order_relaxed);
 	return false;
+}
+
+/* Is the owner of @s to be waited for? *@ret_barrier: behind a barrier everywhere. */
+static bool is_pending(struct pvi_gate_slot *s, uint64_t now, bool *ret_barrier)
+{
+	uintptr_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+
+	if (!state)
+		return false;
+	if (owner_of(state) == pvi_gate_who()) {
+		/* The caller's own visits are in order as they are. */
+		if (!(state & PVI_GATE_INSIDE))
+			atomic_store_explicit(&s->seen, now, memory_order_release);
+		return state & PVI_GATE_INSIDE;
+	}
+	if (state & PVI_GATE_FENCED)
+		state = atomic_fetch_add(&s->state, 0);
+	if (state & PVI_GATE_FENCED)
+		return state & PVI_GATE_INSIDE;
+	if (is_seen_soon(s, now))
+		return false;
+	*ret_barrier = true;
+	return true;
 }
 
 /* g->lock held. */
@@ -343,27 +397,13 @@ static int wait_for_slots(struct pvi_gate *g, struct deadline *d)
 
 	if (!atomic_fetch_add(&g->nr_owned, 0))
 		return 0;
-	for (int i = 0; i < PVI_GATE_SLOTS; i++) {
-		struct pvi_gate_slot *s = &g->slot[i];
-		uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_relaxed);
-
-		pending[i] = owner;
-		/* The caller's own visits are in order as they are. */
-		if (owner == pvi_gate_who() &&
-		    !atomic_load_explicit(&s->inside, memory_order_relaxed))
-			atomic_store_explicit(&s->seen, now, memory_order_release);
-		if (!owner || owner == pvi_gate_who() || is_fenced(s))
-			continue;
-		pending[i] = !is_seen_soon(s, now);
-		barrier |= pending[i];
-		if (pending[i])
-			atomic_store_explicit(&s->ask, true, memory_order_relaxed);
-	}
+	for (int i = 0; i < PVI_GATE_SLOTS; i++)
+		pending[i] = is_pending(&g->slot[i], now, &barrier);
 	if (barrier)
 		barrier_everywhere(g);
 	for (int i = 0; i < PVI_GATE_SLOTS && !err; i++)
 		if (pending[i])
-			err = wait_for_slot(g, &g->slot[i], d);
+			err = wait_for(g, &(struct visitor){.slot = &g->slot[i]}, d);
 	return err;
 }
 
@@ -372,12 +412,12 @@ static int wait_for_counters(struct pvi_gate *g, struct deadline *d)
 {
 	unsigned int phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
 	/* The idle counter may still have stragglers; then newcomers can have it. */
-	int err = wait_for_counter(g, &g->inside[phase ^ 1], d);
+	int err = wait_for(g, &(struct visitor){.counter = &g->inside[phase ^ 1]}, d);
 
 	if (err)
 		return err;
 	atomic_store_explicit(&g->phase, phase ^ 1, memory_order_relaxed);
-	return wait_for_counter(g, &g->inside[phase], d);
+	return wait_for(g, &(struct visitor){.counter = &g->inside[phase]}, d);
 }
 
 int pvi_gate_synchronize_for(struct pvi_gate *g, unsigned int timeout_ms)

@@ -22,29 +22,34 @@
 /* Threads that visit cheaply; those who find no slot left share a counter. */
 #define PVI_GATE_SLOTS 16
 
+/* A slot's marks, beside its owner's name. */
+#define PVI_GATE_INSIDE 1u /* the owner is */
+#define PVI_GATE_FENCED 2u /* the owner's visits order themselves */
+#define PVI_GATE_MARKS	3u
+
 /* One thread's, in a cache line of its own. gate.c has the argument. */
 struct pvi_gate_slot {
-	/* 0: nobody's. Never given back. */
-	_Alignas(PVI_CACHE_LINE) atomic_uintptr_t owner;
+	/* The owner and its marks, which the owner alone changes. 0: nobody's. Never given back. */
+	_Alignas(PVI_CACHE_LINE) atomic_uintptr_t state;
 	/* The owner's. */
-	atomic_uint inside;	   /* 0 or 1 */
 	atomic_uint_fast64_t seen; /* the gate's epoch at the last entering */
-	atomic_bool fenced;	   /* visits order themselves */
 	unsigned int visits;	   /* since the last wait that was seen; while fenced */
 	/* The writer's. */
-	atomic_bool ask;     /* the owner to be fenced; set while it is */
+	atomic_bool ask;     /* the owner to be fenced, when it next sees a new epoch */
 	unsigned int passed; /* visits that ended while a writer slept; the gate's lock */
 };
 
 struct pvi_gate {
 	struct pvi_gate_slot slot[PVI_GATE_SLOTS];
-	atomic_uint inside[2];	    /* visitors without a slot, and nested visits */
+	/* Read at every visit: what changes more often than once a wait is elsewhere. */
 	atomic_uint_fast64_t epoch; /* waits so far */
-	atomic_uint phase;	    /* which of inside[] newcomers use */
-	atomic_uint nr_owned;	    /* slots */
 	atomic_uint waiting;	    /* writers that sleep on @left */
 	atomic_bool no_membarrier;  /* every slot is fenced for ever */
-	pthread_mutex_t lock;	    /* writers; taken by readers only to wake them */
+	/* Visitors without a slot, and nested visits. */
+	_Alignas(PVI_CACHE_LINE) atomic_uint inside[2];
+	atomic_uint phase;    /* which of inside[] newcomers use */
+	atomic_uint nr_owned; /* slots */
+	pthread_mutex_t lock; /* writers; taken by readers only to wake them */
 	pthread_cond_t left;
 };
 
@@ -53,54 +58,65 @@ void pvi_gate_done(struct pvi_gate *g);
 
 /* ---- The short ways in and out; gate.c has the long ones and the argument. ---- */
 
-extern _Thread_local char pvi_gate_self __attribute__((tls_model("initial-exec")));
+/* Where in slot[], in bytes, this thread looks first; 0 until its first visit to any gate. */
+extern _Thread_local unsigned int pvi_gate_first __attribute__((tls_model("initial-exec")));
 
 unsigned int pvi_gate_enter_slowly(struct pvi_gate *g);
 void pvi_gate_leave_slowly(struct pvi_gate *g, unsigned int cookie);
+void pvi_gate_wake(struct pvi_gate *g, struct pvi_gate_slot *s);
 
 /* No other living thread has this address. */
 static inline uintptr_t pvi_gate_who(void)
 {
-	return (uintptr_t)&pvi_gate_self;
+	return (uintptr_t)&pvi_gate_first;
 }
 
-/* Threads' storage is pages apart, and more. */
-static inline unsigned int pvi_gate_first_slot(uintptr_t who)
+static inline struct pvi_gate_slot *pvi_gate_first_slot(struct pvi_gate *g)
 {
-	return (uint32_t)(who >> 6) * 0x9e3779b1u / (UINT32_MAX / PVI_GATE_SLOTS + 1);
+	return (struct pvi_gate_slot *)((char *)g->slot + pvi_gate_first);
 }
 
-static inline void pvi_gate_mark(struct pvi_gate_slot *s, uint64_t seen)
+/*
+ * The commonest visit: slot @s is this thread's, it is outside and not fenced, and no
+ * wait has begun since it was here. Else false, and nothing has happened.
+ */
+static inline bool pvi_gate_enter_quickly(struct pvi_gate *g, struct pvi_gate_slot *s)
 {
-	atomic_store_explicit(&s->seen, seen, memory_order_release);
-	atomic_store_explicit(&s->inside, 1, memory_order_relaxed);
+	uintptr_t who = pvi_gate_who();
+
+	if (unlikely(atomic_load_explicit(&s->state, memory_order_relaxed) != who))
+		return false;
+	if (unlikely(atomic_load_explicit(&s->seen, memory_order_relaxed) !=
+		     atomic_load_explicit(&g->epoch, memory_order_acquire)))
+		return false;
+	atomic_store_explicit(&s->state, who + PVI_GATE_INSIDE, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
+	return true;
+}
+
+static inline void pvi_gate_leave_quickly(struct pvi_gate *g, struct pvi_gate_slot *s)
+{
+	atomic_store_explicit(&s->state, pvi_gate_who(), memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(atomic_load_explicit(&g->waiting, memory_order_relaxed)))
+		pvi_gate_wake(g, s);
 }
 
 /* Returns a cookie for leave(), to be called by the same thread. Visits may nest. */
 static inline unsigned int pvi_gate_enter(struct pvi_gate *g)
 {
-	uintptr_t who = pvi_gate_who();
-	unsigned int i = pvi_gate_first_slot(who);
-	struct pvi_gate_slot *s = &g->slot[i];
+	struct pvi_gate_slot *s = pvi_gate_first_slot(g);
 
-	if (atomic_load_explicit(&s->owner, memory_order_relaxed) != who ||
-	    atomic_load_explicit(&s->ask, memory_order_relaxed) ||
-	    atomic_load_explicit(&s->inside, memory_order_relaxed))
-		return pvi_gate_enter_slowly(g);
-	pvi_gate_mark(s, atomic_load_explicit(&g->epoch, memory_order_acquire));
-	return i;
+	return likely(pvi_gate_enter_quickly(g, s)) ? (unsigned int)(s - g->slot)
+						    : pvi_gate_enter_slowly(g);
 }
 
 static inline void pvi_gate_leave(struct pvi_gate *g, unsigned int cookie)
 {
-	if (cookie < PVI_GATE_SLOTS) {
-		atomic_store_explicit(&g->slot[cookie].inside, 0, memory_order_release);
-		atomic_signal_fence(memory_order_seq_cst);
-		if (!atomic_load_explicit(&g->waiting, memory_order_relaxed))
-			return;
-	}
-	pvi_gate_leave_slowly(g, cookie);
+	if (likely(cookie < PVI_GATE_SLOTS))
+		pvi_gate_leave_quickly(g, &g->slot[cookie]);
+	else
+		pvi_gate_leave_slowly(g, cookie);
 }
 
 /*

@@ -2,6 +2,8 @@
 /* The domain table: its life, and its readers. Memory ordering: table_priv.h. */
 #include "core/table_priv.h"
 
+const struct pvi_table_node pvi_table_no_node;
+
 int pvi_table_new(const struct pvi_table_caps *caps, struct pvi_table **ret)
 {
 	struct pvi_table *t = pvi_zalloc(sizeof(*t));
@@ -9,21 +11,22 @@ int pvi_table_new(const struct pvi_table_caps *caps, struct pvi_table **ret)
 
 	if (!t)
 		return -ENOMEM;
-	err = pvi_gate_init(&t->gate);
+	err = pvi_gate_init(&t->head.gate);
 	if (err) {
 		pvi_free(t);
 		return err;
 	}
-	atomic_init(&t->root, 0);
+	atomic_init(&t->head.low, &pvi_table_no_node);
+	atomic_init(&t->head.root, 0);
 	t->caps = *caps;
 	*ret = t;
 	return 0;
 }
 
-static void free_list(struct node *n)
+static void free_list(struct pvi_table_node *n)
 {
 	while (n) {
-		struct node *next = n->next;
+		struct pvi_table_node *next = n->next;
 
 		pvi_free(n);
 		n = next;
@@ -37,11 +40,11 @@ void pvi_table_free(struct pvi_table *t)
 	pvi_table_clear(t);
 	free_list(t->limbo);
 	free_list(t->spare);
-	pvi_gate_done(&t->gate);
+	pvi_gate_done(&t->head.gate);
 	pvi_free(t);
 }
 
-void pvi_table_recycle(struct pvi_table *t, struct node *n)
+void pvi_table_recycle(struct pvi_table *t, struct pvi_table_node *n)
 {
 	if (t->nr_spare < MAX_SPARE) {
 		n->next = t->spare;
@@ -49,15 +52,15 @@ void pvi_table_recycle(struct pvi_table *t, struct node *n)
 		t->nr_spare++;
 	} else {
 		pvi_free(n);
-		t->stats.table_bytes -= sizeof(*n);
+		t->bytes -= sizeof(*n);
 	}
 }
 
 void pvi_table_synchronize(struct pvi_table *t)
 {
-	pvi_gate_synchronize(&t->gate);
+	pvi_gate_synchronize(&t->head.gate);
 	while (t->limbo) {
-		struct node *n = t->limbo;
+		struct pvi_table_node *n = t->limbo;
 
 		t->limbo = n->next;
 		pvi_table_recycle(t, n);
@@ -67,7 +70,7 @@ void pvi_table_synchronize(struct pvi_table *t)
 /* Does @l carry on, at @page, a run whose next target page is @target? */
 static bool carries_on(const struct leaf *l, uint64_t page, uint64_t target, unsigned int prot)
 {
-	return !(l->pte & PTE_START) && leaf_target(l->pte) + (page - l->first) == target &&
+	return !(l->pte & PVI_PTE_START) && leaf_target(l->pte) + (page - l->first) == target &&
 	       (leaf_prot(l->pte) & prot) == prot;
 }
 
@@ -104,30 +107,57 @@ static __attribute__((noinline)) int translate_slowly(const struct pvi_table *t,
 	return 0;
 }
 
-/* The common case: @pte is a leaf of level 0 that knows all, with the rights asked for. */
-static inline bool translate_by(uint64_t pte, uint64_t iova, uint64_t len, unsigned int prot,
-				struct pvi_table_run *ret)
+static const struct pvi_table_node *descend(const struct pvi_table_node *n, int level,
+					    uint64_t page)
 {
-	uint64_t want = PTE_PRESENT | (uint64_t)prot << PTE_PROT_SHIFT;
-	uint64_t in_page = iova & PVI_PAGE_MASK;
-	uint64_t run = (leaf_left(pte) << PVI_PAGE_SHIFT) - in_page;
+	if (page > node_last(0, level))
+		return &pvi_table_no_node;
+	for (; level; level--) {
+		uint64_t pte = load_pte(n, node_index(page, level));
 
-	if ((pte & want) != want || leaf_left(pte) == PTE_LEFT_MAX)
-		return false;
-	ret->target = leaf_target(pte) << PVI_PAGE_SHIFT | in_page;
-	ret->len = len < run ? len : run;
-	return true;
+		if (!(pte & PVI_PTE_NODE))
+			return &pvi_table_no_node;
+		n = pvi_pte_node(pte);
+	}
+	return n;
+}
+
+const struct pvi_table_node *pvi_table_find_node(const struct pvi_table *t, uint64_t iova)
+{
+	uint64_t root = atomic_load_explicit(&t->head.root, memory_order_acquire);
+	const struct pvi_table_node *n = root_node(root);
+	uint64_t page = iova >> PVI_PAGE_SHIFT;
+
+	if (unlikely(!n))
+		return &pvi_table_no_node;
+	return descend(n, root_level(root), page);
+}
+
+static inline const _Atomic uint64_t *find_entry(const struct pvi_table *t, uint64_t iova)
+{
+	const struct pvi_table_node *n;
+
+	if (unlikely(!pvi_table_find_low(&t->head, iova, &n)))
+		n = pvi_table_find_node(t, iova);
+	return &n->pte[pvi_node_index(iova, 0)];
 }
 
 int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, unsigned int prot,
 			struct pvi_table_run *ret)
 {
-	const _Atomic uint64_t *entry = find_entry(t, iova >> PVI_PAGE_SHIFT);
-
-	if (entry &&
-	    translate_by(atomic_load_explicit(entry, memory_order_acquire), iova, len, prot, ret))
+	if (likely(pvi_pte_translate(pvi_load_pte(find_entry(t, iova)), iova, len, prot, ret)))
 		return 0;
 	return translate_slowly(t, iova, len, prot, ret);
+}
+
+int pvi_table_lookup_slowly(struct pvi_table *t, uint64_t iova, uint64_t len, unsigned int prot,
+			    struct pvi_table_run *ret)
+{
+	unsigned int cookie = pvi_table_enter(t);
+	int err = pvi_table_translate(t, iova, len, prot, ret);
+
+	pvi_table_leave(t, cookie);
+	return err;
 }
 
 /* How many walks go on side by side, so that one waits while others fetch. */
@@ -140,14 +170,14 @@ static unsigned int translate_some(const struct pvi_table *t, const struct pvi_t
 	const _Atomic uint64_t *entry[VEC];
 
 	for (unsigned int i = 0; i < nr; i++) {
-		entry[i] = find_entry(t, access[i].iova >> PVI_PAGE_SHIFT);
+		entry[i] = find_entry(t, access[i].iova);
 		__builtin_prefetch((const void *)entry[i]);
 	}
 	for (unsigned int i = 0; i < nr; i++) {
 		int err;
 
-		if (entry[i] && translate_by(atomic_load_explicit(entry[i], memory_order_acquire),
-					     access[i].iova, access[i].len, prot, &ret[i]))
+		if (likely(pvi_pte_translate(pvi_load_pte(entry[i]), access[i].iova, access[i].len,
+					     prot, &ret[i])))
 			continue;
 		err = translate_slowly(t, access[i].iova, access[i].len, prot, &ret[i]);
 		if (err) {
@@ -202,5 +232,9 @@ int pvi_table_translate_list(const struct pvi_table *t, struct pvi_range iova, u
 
 void pvi_table_stats(const struct pvi_table *t, struct pvi_table_stats *ret)
 {
-	*ret = t->stats;
+	*ret = (struct pvi_table_stats){
+		.mappings = nr_mappings(t),
+		.pages = t->pages_added - t->pages_removed,
+		.table_bytes = t->bytes,
+	};
 }

@@ -91,6 +91,13 @@ int pvi_table_translate(const struct pvi_table *t, uint64_t iova, uint64_t len, 
 			struct pvi_table_run *ret);
 
 /*
+ * enter, translate and leave in one call, which costs less: what is found may be out
+ * of date at once. For who is kept from that by other means, like the DMA path.
+ */
+static inline int pvi_table_lookup(struct pvi_table *t, uint64_t iova, uint64_t len,
+				   unsigned int prot, struct pvi_table_run *ret);
+
+/*
  * The same for @nr accesses side by side, so that cache misses overlap: *@ret gets
  * as many runs. Returns how many were translated; the first that cannot be ends it
  * with its error in *@ret_err, else 0 is there. Worth it from two accesses on.
@@ -116,5 +123,7 @@ int pvi_table_walk(const struct pvi_table *t, struct pvi_range iova,
 		   void *ctx);
 
 void pvi_table_stats(const struct pvi_table *t, struct pvi_table_stats *ret);
+
+#include "core/table_read.h"
 
 #endif

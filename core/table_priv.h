@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Inside the domain table: the radix that its reader (table.c), its writer
- * (table_edit.c) and its walker (table_walk.c) share. Nobody else includes this.
+ * Inside the domain table: the radix that its reader (table_read.h, table.c), its
+ * writer (table_edit.c) and its walker (table_walk.c) share. Nobody else includes this.
  *
  * A node has 512 entries; the entry of a node at level k covers 2^(9k) pages.
  * An entry is empty, leads to a node one level below, or is a leaf. A leaf may
  * stand at any level: it holds the target page of its first page, so the target
  * needs no alignment. The root's level grows with the highest page mapped.
  *
- * A mapping is a run of leaves. The first carries PTE_START, and every leaf
+ * A mapping is a run of leaves. The first carries PVI_PTE_START, and every leaf
  * knows how many pages of its mapping are left from its first page on, up to
- * PTE_LEFT_MAX, which stands for that many or more.
+ * PVI_PTE_LEFT_MAX, which stands for that many or more.
  *
  * What a reader may rely on, and why.
  *
@@ -19,10 +19,11 @@
  *  2. The writer fills a node before it stores the entry that leads there
  *     (release), and the reader loads that entry with acquire: it never sees a
  *     node that is not filled. root works the same; its level travels with the
- *     pointer.
- *  3. A node that the writer has taken out of the tree goes to limbo. Only
- *     synchronize() takes it from there, after the gate has let out all who
- *     could have found it: a node in a reader's hands is not reused.
+ *     pointer. So does low, a short cut to a node of the tree, or to one that
+ *     is empty for ever.
+ *  3. A node that the writer has taken out of the tree, and out of low, goes to
+ *     limbo. Only synchronize() takes it from there, after the gate has let out all
+ *     who could have found it: a node in a reader's hands is not reused.
  *  4. An entry is cleared before synchronize() is called; by the argument in
  *     gate.c, a reader who enters after synchronize() has begun to look at its
  *     counter sees the entry cleared, and one who entered before has left when
@@ -39,49 +40,35 @@
 #include "core/gate.h"
 #include "core/table.h"
 
-#define NODE_SHIFT	  9
-#define NODE_ENTRIES	  (1u << NODE_SHIFT)
-#define NODE_BITMAP_WORDS (NODE_ENTRIES / 64)
 #define TOP_LEVEL	  5 /* 6 * 9 bits >= the 52 bits of a page number */
+#define LOW_LEVEL	  2
+#define NODE_BITMAP_WORDS (PVI_NODE_ENTRIES / 64)
 #define LAST_PAGE	  (UINT64_MAX >> PVI_PAGE_SHIFT)
+#define ROOT_LEVEL	  7ull
 
-/* An entry. A node's address has its low six bits clear, like a leaf's PTE_LEFT. */
-#define PTE_PRESENT	 1ull
-#define PTE_NODE	 2ull
-#define PTE_PROT_SHIFT	 2 /* PVI_READ, PVI_WRITE, PVI_MMIO */
-#define PTE_PROT	 7ull
-#define PTE_START	 (1ull << 5)
-#define PTE_LEFT_SHIFT	 6
-#define PTE_LEFT_MAX	 0xfffull
-#define PTE_TARGET_SHIFT 18 /* a page number of up to 46 bits */
-
-/* The root: address of the node and its level; 0 when nothing is mapped. */
-#define ROOT_LEVEL 7ull
-
-struct node {
-	_Atomic uint64_t pte[NODE_ENTRIES];
-	/* The writer's own: which entries are not empty; one cache line. */
-	uint64_t used[NODE_BITMAP_WORDS];
-	struct node *next; /* in limbo, or spare */
-};
-
-PVI_STATIC_ASSERT(sizeof(struct node) <= 9 * NODE_ENTRIES, "at most 9 bytes a mapping when dense");
+PVI_STATIC_ASSERT(sizeof(struct pvi_table_node) <= 9 * PVI_NODE_ENTRIES,
+		  "at most 9 bytes a mapping when dense");
 
 /* An empty node needs no clearing, so a few are kept for the next map. */
 #define MAX_SPARE 16
 
 struct pvi_table {
-	struct pvi_gate gate; /* first: table.h */
-	_Atomic uint64_t root;
+	struct pvi_table_head head; /* first: table_read.h */
 	/* All below is the writer's. */
-	struct pvi_table_caps caps;
-	struct pvi_table_stats stats;
-	struct node *limbo; /* out of the tree, maybe still read */
-	struct node *spare; /* free and all empty */
+	_Alignas(PVI_CACHE_LINE) struct pvi_table_caps caps;
+	/*
+	 * What was ever added and removed, rather than what is there: a map and the unmap
+	 * after it need not wait for each other's sum.
+	 */
+	uint64_t mappings_added, mappings_removed;
+	uint64_t pages_added, pages_removed;
+	uint64_t bytes;		      /* of nodes */
+	struct pvi_table_node *limbo; /* out of the tree, maybe still read */
+	struct pvi_table_node *spare; /* free and all empty */
 	unsigned int nr_spare;
 };
 
-PVI_STATIC_ASSERT(offsetof(struct pvi_table, gate) == 0, "pvi_table_enter() relies on it");
+PVI_STATIC_ASSERT(offsetof(struct pvi_table, head) == 0, "table_read.h relies on it");
 
 /* A leaf as found: it covers pages [first, first + pages). */
 struct leaf {
@@ -92,7 +79,7 @@ struct leaf {
 
 static inline uint64_t level_pages(int level)
 {
-	return 1ull << (NODE_SHIFT * level);
+	return 1ull << (PVI_NODE_SHIFT * level);
 }
 
 /* The last page that a node at @level reaches when its first is @first. */
@@ -103,18 +90,12 @@ static inline uint64_t node_last(uint64_t first, int level)
 
 static inline unsigned int node_index(uint64_t page, int level)
 {
-	return (unsigned int)(page >> (NODE_SHIFT * level)) & (NODE_ENTRIES - 1);
+	return (unsigned int)(page >> (PVI_NODE_SHIFT * level)) & (PVI_NODE_ENTRIES - 1);
 }
 
-/* Subtracted rather than masked: that is free, being part of an access's offset. */
-static inline struct node *pte_node(uint64_t pte)
+static inline struct pvi_table_node *root_node(uint64_t root)
 {
-	return (struct node *)(uintptr_t)(pte - (PTE_NODE | PTE_PRESENT));
-}
-
-static inline struct node *root_node(uint64_t root)
-{
-	return (struct node *)(uintptr_t)(root & ~63ull);
+	return (struct pvi_table_node *)(uintptr_t)(root & ~63ull);
 }
 
 static inline int root_level(uint64_t root)
@@ -122,28 +103,34 @@ static inline int root_level(uint64_t root)
 	return (int)(root & ROOT_LEVEL);
 }
 
-static inline uint64_t load_pte(const struct node *n, unsigned int i)
+static inline uint64_t load_pte(const struct pvi_table_node *n, unsigned int i)
 {
-	return atomic_load_explicit(&n->pte[i], memory_order_acquire);
+	return pvi_load_pte(&n->pte[i]);
 }
 
 static inline uint64_t leaf_left(uint64_t pte)
 {
-	return pte >> PTE_LEFT_SHIFT & PTE_LEFT_MAX;
+	return pte >> PVI_PTE_LEFT_SHIFT & PVI_PTE_LEFT_MAX;
 }
 
 static inline uint64_t leaf_target(uint64_t pte)
 {
-	return pte >> PTE_TARGET_SHIFT;
+	return pte >> PVI_PTE_TARGET_SHIFT;
 }
 
 static inline unsigned int leaf_prot(uint64_t pte)
 {
-	return (unsigned int)(pte >> PTE_PROT_SHIFT & PTE_PROT);
+	return (unsigned int)(pte >> PVI_PTE_PROT_SHIFT & PVI_PTE_PROT);
 }
 
 /* Writer. */
-static inline bool is_empty(const struct node *n)
+static inline uint64_t nr_mappings(const struct pvi_table *t)
+{
+	return t->mappings_added - t->mappings_removed;
+}
+
+/* Writer. */
+static inline bool is_empty(const struct pvi_table_node *n)
 {
 	uint64_t any = 0;
 
@@ -152,96 +139,40 @@ static inline bool is_empty(const struct node *n)
 	return !any;
 }
 
-/* Writer. The first index at @i or behind that is in use; NODE_ENTRIES: none. */
-static inline unsigned int next_used(const struct node *n, unsigned int i)
+/* Writer. The first index at @i or behind that is in use; PVI_NODE_ENTRIES: none. */
+static inline unsigned int next_used(const struct pvi_table_node *n, unsigned int i)
 {
-	while (i < NODE_ENTRIES) {
+	while (i < PVI_NODE_ENTRIES) {
 		uint64_t word = n->used[i / 64] >> (i % 64);
 
 		if (word)
 			return i + (unsigned int)__builtin_ctzll(word);
 		i = (i / 64 + 1) * 64;
 	}
-	return NODE_ENTRIES;
-}
-
-/* node_last(0, level), for the reader. */
-static const uint64_t last_of_level[ROOT_LEVEL + 1] = {
-	(1ull << NODE_SHIFT) - 1,     (1ull << 2 * NODE_SHIFT) - 1, (1ull << 3 * NODE_SHIFT) - 1,
-	(1ull << 4 * NODE_SHIFT) - 1, (1ull << 5 * NODE_SHIFT) - 1, LAST_PAGE,
-};
-
-static inline bool step_down(const struct node **n, uint64_t page, unsigned int shift)
-{
-	uint64_t pte = load_pte(*n, (unsigned int)(page >> shift) & (NODE_ENTRIES - 1));
-
-	if (!(pte & PTE_NODE))
-		return false;
-	*n = pte_node(pte);
-	return true;
-}
-
-/*
- * The entry of level 0 for @page, not loaded yet so that it can be fetched ahead.
- * NULL: nodes do not lead so far.
- */
-static inline const _Atomic uint64_t *find_entry(const struct pvi_table *t, uint64_t page)
-{
-	uint64_t root = atomic_load_explicit(&t->root, memory_order_acquire);
-	const struct node *n = root_node(root);
-	int level = root_level(root);
-
-	if (!n || page > last_of_level[level])
-		return NULL;
-	/* Written out, so that shifts are constants. */
-	switch (level) {
-	case 5:
-		if (!step_down(&n, page, 5 * NODE_SHIFT))
-			return NULL;
-		/* fall through */
-	case 4:
-		if (!step_down(&n, page, 4 * NODE_SHIFT))
-			return NULL;
-		/* fall through */
-	case 3:
-		if (!step_down(&n, page, 3 * NODE_SHIFT))
-			return NULL;
-		/* fall through */
-	case 2:
-		if (!step_down(&n, page, 2 * NODE_SHIFT))
-			return NULL;
-		/* fall through */
-	case 1:
-		if (!step_down(&n, page, NODE_SHIFT))
-			return NULL;
-		break;
-	default:
-		break;
-	}
-	return &n->pte[page & (NODE_ENTRIES - 1)];
+	return PVI_NODE_ENTRIES;
 }
 
 /* The leaf that covers @page. Reader or writer. */
 static inline bool find_leaf(const struct pvi_table *t, uint64_t page, struct leaf *ret)
 {
-	uint64_t root = atomic_load_explicit(&t->root, memory_order_acquire);
+	uint64_t root = atomic_load_explicit(&t->head.root, memory_order_acquire);
 	int level = root_level(root);
-	const struct node *n = root_node(root);
+	const struct pvi_table_node *n = root_node(root);
 
 	if (!n || page > node_last(0, level))
 		return false;
 	for (;; level--) {
 		uint64_t pte = load_pte(n, node_index(page, level));
 
-		if (!(pte & PTE_PRESENT))
+		if (!(pte & PVI_PTE_PRESENT))
 			return false;
-		if (!(pte & PTE_NODE)) {
+		if (!(pte & PVI_PTE_NODE)) {
 			ret->pte = pte;
 			ret->pages = level_pages(level);
 			ret->first = page & ~(ret->pages - 1);
 			return true;
 		}
-		n = pte_node(pte);
+		n = pvi_pte_node(pte);
 	}
 }
 
@@ -253,14 +184,17 @@ static inline uint64_t leaf_run(const struct leaf *l, uint64_t page, bool *ret_m
 {
 	uint64_t left = leaf_left(l->pte);
 
-	*ret_more = left == PTE_LEFT_MAX;
+	*ret_more = left == PVI_PTE_LEFT_MAX;
 	if (*ret_more && left < l->pages)
 		left = l->pages;
 	return left - (page - l->first);
 }
 
+/* The low node of a table that has none: it leads nowhere. */
+extern const struct pvi_table_node pvi_table_no_node;
+
 /* Gives back a node that no reader can find: empty, kept as a spare or freed. */
-void pvi_table_recycle(struct pvi_table *t, struct node *n);
+void pvi_table_recycle(struct pvi_table *t, struct pvi_table_node *n);
 
 /* The first leaf that ends at @page or behind, for the writer. */
 bool pvi_table_next_leaf(const struct pvi_table *t, uint64_t page, struct leaf *ret);

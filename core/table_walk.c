@@ -2,20 +2,20 @@
 /* The domain table: finding whole mappings, on the writer's side. */
 #include "core/table_priv.h"
 
-static bool next_leaf_in(const struct node *n, int level, uint64_t first, uint64_t page,
+static bool next_leaf_in(const struct pvi_table_node *n, int level, uint64_t first, uint64_t page,
 			 struct leaf *ret)
 {
 	unsigned int i = page > first ? node_index(page, level) : 0;
 
-	for (i = next_used(n, i); i < NODE_ENTRIES; i = next_used(n, i + 1)) {
+	for (i = next_used(n, i); i < PVI_NODE_ENTRIES; i = next_used(n, i + 1)) {
 		uint64_t pte = load_pte(n, i);
 		uint64_t at = first + i * level_pages(level);
 
-		if (!(pte & PTE_NODE)) {
+		if (!(pte & PVI_PTE_NODE)) {
 			*ret = (struct leaf){.pte = pte, .first = at, .pages = level_pages(level)};
 			return true;
 		}
-		if (next_leaf_in(pte_node(pte), level - 1, at, page, ret))
+		if (next_leaf_in(pvi_pte_node(pte), level - 1, at, page, ret))
 			return true;
 	}
 	return false;
@@ -23,7 +23,7 @@ static bool next_leaf_in(const struct node *n, int level, uint64_t first, uint64
 
 bool pvi_table_next_leaf(const struct pvi_table *t, uint64_t page, struct leaf *ret)
 {
-	uint64_t root = atomic_load_explicit(&t->root, memory_order_relaxed);
+	uint64_t root = atomic_load_explicit(&t->head.root, memory_order_relaxed);
 	int level = root_level(root);
 
 	if (!root || page > node_last(0, level))
@@ -39,14 +39,14 @@ uint64_t pvi_table_mapping_end(const struct pvi_table *t, const struct leaf *l)
 
 	do {
 		page += leaf_run(&next, page, &more);
-	} while (more && find_leaf(t, page, &next) && !(next.pte & PTE_START));
+	} while (more && find_leaf(t, page, &next) && !(next.pte & PVI_PTE_START));
 	return page - 1;
 }
 
 /* The first leaf of the mapping that @l belongs to. */
 static void mapping_start(const struct pvi_table *t, struct leaf *l)
 {
-	while (!(l->pte & PTE_START))
+	while (!(l->pte & PVI_PTE_START))
 		(void)find_leaf(t, l->first - 1, l);
 }
 

@@ -29,6 +29,8 @@
 #include <stddef.h>
 #include <errno.h>
 #include <string.h>
+#define likely(x)		     __builtin_expect(!!(x), 1)
+#define unlikely(x)		     __builtin_expect(!!(x), 0)
 #define PVI_STATIC_ASSERT(cond, why) _Static_assert(cond, why)
 #define PVI_PLATFORM_HEADER	     "core/platform_user.h"
 #endif

@@ -96,22 +96,11 @@ static bool bypass_run(const struct pvi_endpoint *ep, uint64_t iova, uint64_t le
 	return true;
 }
 
-/* Between entering and leaving it. */
-static int translate(struct pvi_table *table, uint64_t iova, uint64_t len, unsigned int prot,
-		     struct pvi_table_run *ret)
-{
-	unsigned int cookie = pvi_table_enter(table);
-	int err = pvi_table_translate(table, iova, len, prot, ret);
-
-	pvi_table_leave(table, cookie);
-	return err;
-}
-
 static bool is_mmio(struct pvi_table *table, uint64_t iova)
 {
 	struct pvi_table_run run;
 
-	return !translate(table, iova, 1, PVI_MMIO, &run);
+	return !pvi_table_lookup(table, iova, 1, PVI_MMIO, &run);
 }
 
 /* What the run leads to, be it RAM or a peer's registers that were mapped as such. */
@@ -144,7 +133,7 @@ static int access_range(const struct access *a, struct pvi_table *table, uint64_
 
 		ret_refusal->address = iova;
 		ret_refusal->reason = table ? PVI_FAULT_MAPPING : PVI_FAULT_UNKNOWN;
-		if (table ? translate(table, iova, len, prot, &run) != 0
+		if (table ? pvi_table_lookup(table, iova, len, prot, &run) != 0
 			  : !bypass_run(a->ep, iova, len, &run))
 			return -EFAULT;
 		if (!access_run(a, table, iova, off, &run, &done)) {

@@ -405,6 +405,49 @@ static void test_translate_vec(void **state)
 	pvi_table_leave(t, cookie);
 }
 
+static void assert_lookup(uint64_t iova, uint64_t len, unsigned int prot, int err, uint64_t target,
+			  uint64_t run_len)
+{
+	struct pvi_table_run run = {7, 8};
+
+	assert_int_equal(pvi_table_lookup(t, iova, len, prot, &run), err);
+	assert_int_equal(run.target, err ? 7 : target);
+	assert_int_equal(run.len, err ? 8 : run_len);
+}
+
+/* By who comes for the first time and by who comes often, below 512 GiB and above. */
+static void test_lookup(void **state)
+{
+	const uint64_t far = 1ull << 40, above = 4 * GIB + 2 * MIB;
+
+	assert_int_equal(pvi_table_map(t, R(above, above + 3 * PAGE - 1), P(8), PVI_READ), 0);
+	assert_int_equal(pvi_table_map(t, R(above + 4 * MIB, above + 36 * MIB - 1), P(9), RW), 0);
+	for (int often = 0; often < 2; often++) {
+		assert_lookup(above + 5, 7, PVI_READ, 0, P(8) + 5, 7);
+		assert_lookup(above + 5, PAGE, PVI_READ, 0, P(8) + 5, PAGE);
+		assert_lookup(above + 5, UINT64_MAX, PVI_READ, 0, P(8) + 5, 3 * PAGE - 5);
+		assert_lookup(above, 1, PVI_WRITE, -EACCES, 0, 0);
+		assert_lookup(above - 1, 1, PVI_READ, -ENOENT, 0, 0);
+		assert_lookup(above + 3 * PAGE, 1, PVI_READ, -ENOENT, 0, 0);
+		assert_lookup(above + 4 * MIB + 1, 64 * MIB, RW, 0, P(9) + 1, 32 * MIB - 1);
+		assert_lookup(far, 1, PVI_READ, -ENOENT, 0, 0);
+		assert_lookup(UINT64_MAX, UINT64_MAX, PVI_READ, -ENOENT, 0, 0);
+		for (int i = 0; i < 1000; i++)
+			assert_lookup(above + PAGE, PAGE, PVI_READ, 0, P(9), PAGE);
+	}
+	/* The root grows; what is low comes and goes. */
+	assert_int_equal(pvi_table_map(t, R(far, far + PAGE - 1), P(6), PVI_READ), 0);
+	assert_lookup(far + 1, 1, PVI_READ, 0, P(6) + 1, 1);
+	assert_lookup(above, PAGE, PVI_READ, 0, P(8), PAGE);
+	assert_unmap(0, far - 1, 0, 2);
+	assert_lookup(above, PAGE, PVI_READ, -ENOENT, 0, 0);
+	assert_lookup(far, PAGE, PVI_READ, 0, P(6), PAGE);
+	assert_int_equal(pvi_table_map(t, R(0, PAGE - 1), P(5), PVI_READ), 0);
+	assert_lookup(0, PAGE, PVI_READ, 0, P(5), PAGE);
+	pvi_table_clear(t);
+	assert_lookup(0, PAGE, PVI_READ, -ENOENT, 0, 0);
+}
+
 static void test_translate_list(void **state)
 {
 	struct pvi_table_run run[4];
@@ -486,6 +529,7 @@ int main(void)
 		T(test_nth_allocation_fails),
 		T(test_walk),
 		T(test_translate_vec),
+		T(test_lookup),
 		T(test_translate_list),
 		T(test_exact_unmap_frees_nodes),
 		T(test_clear),
