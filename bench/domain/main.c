@@ -3,12 +3,13 @@
  * Runs every peer through the same work, a slice of each in turn, and prints a
  * line of JSON for every sample; bench/table makes results of them.
  *
- * usage: domain-bench ROUNDS
+ * usage: domain-bench ROUNDS [PART]...     parts: see main(); none: all
  */
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -327,8 +328,32 @@ static void *sleeper(void *arg)
 	return NULL;
 }
 
+static void requests(void)
+{
+	requests_run(rounds);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} parts[] = {
+	{"pages", random_pages}, {"churn", churn},   {"ranges", ranges},     {"large", large},
+	{"sparse", ours_sparse}, {"beside", beside}, {"requests", requests},
+};
+
+#define NR_PARTS (sizeof(parts) / sizeof(parts[0]))
+
+static bool is_chosen(const char *name, int argc, char **argv)
+{
+	for (int i = 2; i < argc; i++)
+		if (!strcmp(argv[i], name))
+			return true;
+	return argc <= 2;
+}
+
 int main(int argc, char **argv)
 {
+	unsigned int ran = 0;
 	pthread_t thread;
 
 	rounds = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 10) : 25;
@@ -339,18 +364,16 @@ int main(int argc, char **argv)
 	/* A VMM has threads, and some of what is measured costs less without any. */
 	CHECK(!pthread_create(&thread, NULL, sleeper, NULL));
 	pin(0);
-	fprintf(stderr, "random pages\n");
-	random_pages();
-	fprintf(stderr, "churn\n");
-	churn();
-	fprintf(stderr, "ranges\n");
-	ranges();
-	fprintf(stderr, "large mappings\n");
-	large();
-	ours_sparse();
-	fprintf(stderr, "a reader beside a writer\n");
-	beside();
-	fprintf(stderr, "requests\n");
-	requests_run(rounds);
-	return 0;
+	for (unsigned int i = 0; i < NR_PARTS; i++) {
+		if (!is_chosen(parts[i].name, argc, argv))
+			continue;
+		fprintf(stderr, "%s\n", parts[i].name);
+		parts[i].run();
+		ran++;
+	}
+	if (!ran)
+		fprintf(stderr, "domain-bench: no PART '%s': give", argv[2]);
+	for (unsigned int i = 0; !ran && i < NR_PARTS; i++)
+		fprintf(stderr, " %s%c", parts[i].name, i + 1 < NR_PARTS ? ',' : '\n');
+	return ran ? 0 : 2;
 }

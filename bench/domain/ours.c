@@ -45,12 +45,9 @@ static void t_flush(void *t)
 static inline uint64_t t_translate(void *t, uint64_t iova, uint64_t len, unsigned int prot,
 				   uint64_t *target)
 {
-	unsigned int cookie = pvi_table_enter(t);
 	struct pvi_table_run run;
-	int err = pvi_table_translate(t, iova, len, prot, &run);
 
-	pvi_table_leave(t, cookie);
-	if (err)
+	if (pvi_table_lookup(t, iova, len, prot, &run))
 		return 0;
 	*target = run.target;
 	return run.len;
