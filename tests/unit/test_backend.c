@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Backends: hardware that mirrors a domain, and what happens when it fails. */
+#include "fake_alloc.h"
 #include "fake_backend.h"
 #include "fake_driver.h"
 
@@ -50,6 +51,7 @@ static int tear_down(void **state)
 	pvi_backend_free(hw.backend);
 	pvi_iommu_free(iommu);
 	host_done(&host);
+	assert_int_equal(live, 0);
 	return 0;
 }
 
@@ -424,6 +426,33 @@ static void test_nth_call_fails(void **state)
 	start(false);
 }
 
+/* A constructor gives all back, and leaves its caller's pointer alone. */
+static void test_nth_allocation_fails(void **state)
+{
+	const struct pvi_window windows[] = {{0x1000, 0xfedfffff}, {0xfef00000, (1ull << 39) - 1}};
+	const int before = live;
+	int n;
+
+	for (n = 0;; n++) {
+		struct fake_backend other = {.fail_in = -1};
+		int err;
+
+		fail_in = n;
+		err = fake_backend_try(&other, iommu, windows, 2);
+		fail_in = -1;
+		if (!err) {
+			pvi_backend_free(other.backend);
+			assert_int_equal(live, before);
+			break;
+		}
+		assert_int_equal(err, -ENOMEM);
+		assert_null(other.backend);
+		assert_int_equal(other.calls, 0);
+		assert_int_equal(live, before);
+	}
+	assert_int_equal(n, 2);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -440,6 +469,7 @@ int main(void)
 		T(test_windows_become_reserved),
 		T(test_hardware_that_gives_nothing_up),
 		T(test_nth_call_fails),
+		T(test_nth_allocation_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

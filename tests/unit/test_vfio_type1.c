@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The VFIO backend, on a container that keeps the kernel's rules. */
+#include "fake_alloc.h"
 #include "fake_driver.h"
 #include "fake_vfio.h"
 
@@ -68,6 +69,7 @@ static int tear_down(void **state)
 	pvi_iommu_free(iommu);
 	fake_vfio_done(&vfio);
 	free(host.slot[0]);
+	assert_int_equal(live, 0);
 	return 0;
 }
 
@@ -301,6 +303,87 @@ static void test_config(void **state)
 	fake_vfio_done(&old);
 }
 
+/* ---- memory that runs out ---- */
+
+static void test_nth_allocation_fails_in_calls(void **state)
+{
+	struct pvi_vfio_info info = {.available = 42};
+	const int before = live;
+	struct fake_vfio other;
+	int n = 0, err;
+
+	fake_vfio_init(&other);
+	do {
+		fail_in = n;
+		err = fake_vfio_try(&other, &host, iommu);
+		fail_in = -1;
+		assert_true(!err || (err == -ENOMEM && !other.vfio && live == before));
+	} while (err && n++ < 20);
+	/* Itself, its RAM, what the kernel said and what we read of it, the backend twice. */
+	assert_int_equal(n, 6);
+	pvi_vfio_free(other.vfio);
+	assert_int_equal(live, before);
+	fake_vfio_done(&other);
+	for (n = 0; n < 2; n++) {
+		fail_in = n;
+		assert_int_equal(pvi_vfio_get_info(vfio.vfio, &info), -ENOMEM);
+		assert_int_equal(info.available, 42);
+	}
+	fail_in = -1;
+	assert_int_equal(live, before);
+}
+
+/* What @status says of a MAP is true of the container. */
+static void judge_map(uint32_t status, uint64_t iova, uint64_t gpa)
+{
+	assert_true(status == PVI_S_OK || status == PVI_S_NOMEM);
+	assert_int_equal(fake_vfio_has(&vfio, iova, host_at(&host, gpa), PAGE, 3),
+			 status == PVI_S_OK);
+}
+
+/* Requests with the n-th allocation from their first on failing; false: none was left to. */
+static bool requests(int n)
+{
+	unsigned int before;
+	uint32_t status;
+
+	start(false, false);
+	assert_int_equal(map(0x5000, 1, DRV_DATA), PVI_S_OK);
+	fail_in = n;
+	/* Apart, so that each takes memory of the table. */
+	for (uint64_t i = 1; i < 4; i++)
+		judge_map(map(i << 21, 1, DRV_DATA), i << 21, DRV_DATA);
+	before = vfio.mappings;
+	status = drv_attach(&drv, 2, EP_SOFT, 0);
+	assert_true(status == PVI_S_OK || status == PVI_S_NOMEM);
+	if (status == PVI_S_OK) {
+		status = drv_map(&drv, 2, 0x7000, 0x7fff, DRV_DATA, RW);
+		assert_int_equal(vfio.mappings, before);
+		assert_int_equal(drv_attach(&drv, 2, EP_A, 0), PVI_S_OK);
+		judge_map(status, 0x7000, DRV_DATA);
+		assert_int_equal(vfio.mappings, status == PVI_S_OK);
+	} else {
+		/* The move failed before it began. */
+		assert_int_equal(vfio.mappings, before);
+		assert_true(fake_vfio_has(&vfio, 0x5000, host_at(&host, DRV_DATA), PAGE, 3));
+	}
+	n = fail_in;
+	fail_in = -1;
+	tear_down(NULL);
+	return n < 0;
+}
+
+static void test_nth_allocation_fails_in_requests(void **state)
+{
+	int n = 0;
+
+	tear_down(state);
+	while (requests(n))
+		n++;
+	assert_in_range(n, 5, 30);
+	start(false, false);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -316,6 +399,8 @@ int main(void)
 		T(test_info),
 		T(test_damaged_info),
 		T(test_config),
+		T(test_nth_allocation_fails_in_calls),
+		T(test_nth_allocation_fails_in_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
