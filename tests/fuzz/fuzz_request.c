@@ -5,9 +5,6 @@
  * must keep its caps, and in strict an endpoint that is not attached must never
  * reach memory.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "fake_driver.h"
 #include "fuzz.h"
 
@@ -20,14 +17,6 @@ static struct fake_host host;
 static struct driver drv;
 static struct pvi_iommu *iommu;
 static struct pvi_endpoint *ep[ENDPOINTS];
-
-#define CHECK(cond)                                                                \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                   \
-		}                                                                  \
-	} while (0)
 
 /* An address where something happens: RAM, its ends, the queues, anything. */
 static uint64_t take_address(struct fuzz_in *in)
