@@ -120,8 +120,7 @@ static int publish(struct pvi_endpoint *ep)
 	 * were added, and the virtio device comes after its endpoints: without the link
 	 * 6.1 resets the virtio-iommu first, and their last DMAs fault and time out.
 	 */
-	ep->link = device_link_add(dev, &ep->viommu->vdev->dev, DL_FLAG_STATELESS);
-	if (!ep->link)
+	if (!device_link_add(dev, &ep->viommu->vdev->dev, DL_FLAG_STATELESS))
 		return -ENOMEM;
 	r = xa_err(xa_store(&claimed, (unsigned long)dev, ep, GFP_KERNEL));
 	if (r)
@@ -135,7 +134,7 @@ static int publish(struct pvi_endpoint *ep)
 erase:
 	xa_erase(&claimed, (unsigned long)dev);
 del_link:
-	device_link_del(ep->link);
+	device_link_remove(dev, &ep->viommu->vdev->dev);
 	return r;
 }
 
@@ -187,7 +186,8 @@ static void release(struct pvi_endpoint *ep)
 	xa_erase(&claimed, (unsigned long)&ep->pdev->dev);
 	pvi_strategy_free(ep);
 	detach(ep); /* drops what a driver may have left mapped, too */
-	device_link_del(ep->link);
+	/* By its ends: those of a device that was unplugged are gone already. */
+	device_link_remove(&ep->pdev->dev, &ep->viommu->vdev->dev);
 	list_del_rcu(&ep->node);
 	synchronize_rcu(); /* the event interrupt may be counting a fault */
 	endpoint_free(ep);

@@ -142,7 +142,6 @@ struct pvi_endpoint {
 	struct dma_map_ops ops; /* a copy of pvi_dma_ops */
 	struct pvi_viommu *viommu;
 	struct pci_dev *pdev;
-	struct device_link *link;
 	u32 id;
 	u32 domain;
 	u32 bypass_domain; /* attached to it under "none" only */
