@@ -11,7 +11,7 @@ u32 attack_reg(struct attacker *a, unsigned int reg)
 	return ioread32(a->regs + reg);
 }
 
-u32 attack_dma(struct attacker *a, u32 command, u64 iova, u32 len)
+static u32 hostile_dma(struct attacker *a, u32 command, u64 iova, u32 len)
 {
 	iowrite32(lower_32_bits(iova), a->regs + ATTACK_IOVA_LO);
 	iowrite32(upper_32_bits(iova), a->regs + ATTACK_IOVA_HI);
@@ -20,7 +20,7 @@ u32 attack_dma(struct attacker *a, u32 command, u64 iova, u32 len)
 	return attack_reg(a, ATTACK_STATUS);
 }
 
-void attack_put_data(struct attacker *a, const void *from)
+static void hostile_put_data(struct attacker *a, const void *from)
 {
 	const u32 *word = from;
 	unsigned int i;
@@ -29,7 +29,7 @@ void attack_put_data(struct attacker *a, const void *from)
 		iowrite32(word[i], a->regs + ATTACK_DATA + i * 4);
 }
 
-void attack_get_data(struct attacker *a, void *to)
+static void hostile_get_data(struct attacker *a, void *to)
 {
 	u32 *word = to;
 	unsigned int i;
@@ -37,6 +37,26 @@ void attack_get_data(struct attacker *a, void *to)
 	for (i = 0; i < ATTACK_BYTES / 4; i++)
 		word[i] = ioread32(a->regs + ATTACK_DATA + i * 4);
 }
+
+static u32 hostile_error(struct attacker *a)
+{
+	return attack_reg(a, ATTACK_ERRNO);
+}
+
+static bool hostile_interrupt(struct attacker *a)
+{
+	reinit_completion(&a->irq);
+	iowrite32(ATTACK_C_IRQ, a->regs + ATTACK_CMD);
+	return wait_for_completion_timeout(&a->irq, msecs_to_jiffies(2000));
+}
+
+const struct attack_engine attack_hostile_engine = {
+	.dma = hostile_dma,
+	.put_data = hostile_put_data,
+	.get_data = hostile_get_data,
+	.error = hostile_error,
+	.interrupt = hostile_interrupt,
+};
 
 /* A legitimate write and a legitimate read, with data that no other access had. */
 bool attack_alive(struct attacker *a)

@@ -62,10 +62,20 @@ static void try_cell(struct attacker *a, const struct cell *c, u8 *memory)
 	report(a, c->name, read, write);
 }
 
-/* Where the page would be if the whole of memory lay around the control page. */
+u64 attack_linear(struct attacker *a, u8 *memory)
+{
+	u64 shift = a->control_addr - virt_to_phys(a->control);
+	char strategy[32] = "";
+
+	attack_text(a, "strategy", strategy, sizeof(strategy));
+	if (strcmp(strategy, "none") && strcmp(strategy, "direct-map"))
+		shift = 0;
+	return virt_to_phys(memory) + shift;
+}
+
 static void never_mapped(struct attacker *a, u8 *memory)
 {
-	u64 iova = a->control_addr + (virt_to_phys(memory) - virt_to_phys(a->control));
+	u64 iova = attack_linear(a, memory);
 
 	attack_knob(a, "reclaim", "1");
 	attack_fill_secret(memory, 2 * PAGE_SIZE);

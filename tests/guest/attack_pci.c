@@ -16,36 +16,19 @@
 
 #include "pvi_attack.h"
 
-/* Large enough for all lines: seq_file would start over, attacks and all, with more. */
-#define RUN_BUFFER 32768
-
-static int show(struct seq_file *out, void (*what)(struct attacker *a))
-{
-	struct attacker *a = out->private;
-	char strategy[32] = "unknown";
-
-	mutex_lock(&a->lock);
-	a->out = out;
-	attack_text(a, "strategy", strategy, sizeof(strategy));
-	seq_printf(out, "STRATEGY %s\n", strategy);
-	attack_all(a, what);
-	mutex_unlock(&a->lock);
-	return 0;
-}
-
 static int run_show(struct seq_file *out, void *unused)
 {
-	return show(out, attack_cases_run);
+	return attack_show(out, attack_cases_run);
 }
 
 static int matrix_show(struct seq_file *out, void *unused)
 {
-	return show(out, attack_matrix);
+	return attack_show(out, attack_matrix);
 }
 
 static int run_open(struct inode *inode, struct file *file)
 {
-	return single_open_size(file, run_show, inode->i_private, RUN_BUFFER);
+	return single_open_size(file, run_show, inode->i_private, ATTACK_SHOW_BUFFER);
 }
 
 static const struct file_operations run_ops = {
@@ -58,7 +41,7 @@ static const struct file_operations run_ops = {
 
 static int matrix_open(struct inode *inode, struct file *file)
 {
-	return single_open_size(file, matrix_show, inode->i_private, RUN_BUFFER);
+	return single_open_size(file, matrix_show, inode->i_private, ATTACK_SHOW_BUFFER);
 }
 
 static const struct file_operations matrix_ops = {
@@ -183,6 +166,7 @@ static int attack_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	if (!a)
 		return -ENOMEM;
+	a->engine = &attack_hostile_engine;
 	a->pdev = pdev;
 	mutex_init(&a->lock);
 	init_completion(&a->irq);
@@ -214,12 +198,9 @@ static const struct pci_device_id attack_ids[] = {
 };
 MODULE_DEVICE_TABLE(pci, attack_ids);
 
-static struct pci_driver attack_driver = {
+struct pci_driver attack_hostile_driver = {
 	.name = KBUILD_MODNAME,
 	.id_table = attack_ids,
 	.probe = attack_probe,
 	.remove = attack_remove,
 };
-module_pci_driver(attack_driver);
-MODULE_DESCRIPTION("Tries what a malicious device could (for tests)");
-MODULE_LICENSE("GPL");

@@ -57,7 +57,7 @@ static void judge(struct attacker *a, struct attack_score *s, const char *what, 
 		why = "the device is dead";
 	if (why)
 		attack_note(s, "%s of %#llx: %s (status %u errno %u)", what, iova, why, status,
-			    attack_reg(a, ATTACK_ERRNO));
+			    a->engine->error(a));
 	else
 		s->blocked++;
 }
@@ -104,12 +104,9 @@ static void control(struct attacker *a, const char *name)
 
 static void control_irq(struct attacker *a)
 {
-	bool ok;
-
-	reinit_completion(&a->irq);
-	iowrite32(ATTACK_C_IRQ, a->regs + ATTACK_CMD);
-	ok = wait_for_completion_timeout(&a->irq, msecs_to_jiffies(2000));
-	seq_printf(a->out, "CONTROL interrupt %s\n", ok ? "ok" : "failed");
+	if (a->engine->interrupt)
+		seq_printf(a->out, "CONTROL interrupt %s\n",
+			   a->engine->interrupt(a) ? "ok" : "failed");
 }
 
 static void run_case(struct attacker *a, const struct attack_case *c)
@@ -150,7 +147,7 @@ void attack_cases_run(struct attacker *a)
 	attack_reuse(a);
 }
 
-void attack_all(struct attacker *a, void (*what)(struct attacker *a))
+static void attack_all(struct attacker *a, void (*what)(struct attacker *a))
 {
 	struct device *dev = &a->pdev->dev;
 
@@ -168,4 +165,18 @@ void attack_all(struct attacker *a, void (*what)(struct attacker *a))
 		seq_puts(a->out, "CONTROL before failed\n");
 	}
 	free_page((unsigned long)a->control);
+}
+
+int attack_show(struct seq_file *out, void (*what)(struct attacker *a))
+{
+	struct attacker *a = out->private;
+	char strategy[32] = "unknown";
+
+	mutex_lock(&a->lock);
+	a->out = out;
+	attack_text(a, "strategy", strategy, sizeof(strategy));
+	seq_printf(out, "STRATEGY %s\n", strategy);
+	attack_all(a, what);
+	mutex_unlock(&a->lock);
+	return 0;
 }

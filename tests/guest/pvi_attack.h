@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * pvi_attack.ko: drives the hostile device of tests/attack/attack_regs.h, whose DMA
- * addresses its driver chooses, to try what a malicious device could.
+ * pvi_attack.ko: drives a device whose DMA addresses the test chooses, to try what a
+ * malicious device could: the hostile device of tests/attack/attack_regs.h, or any
+ * nvme, whose DMA engine is real.
  */
 #ifndef PVI_ATTACK_H
 #define PVI_ATTACK_H
@@ -13,7 +14,24 @@
 
 #include "tests/attack/attack_regs.h"
 
+struct attacker;
+
+/* How a device is told to do a DMA. It has a buffer of ATTACK_BYTES. */
+struct attack_engine {
+	/* ATTACK_S_* of a read of memory into the buffer (ATTACK_C_READ), or the reverse. */
+	u32 (*dma)(struct attacker *a, u32 command, u64 iova, u32 len);
+	void (*put_data)(struct attacker *a, const void *from);
+	void (*get_data)(struct attacker *a, void *to);
+	/* Why the last was refused. */
+	u32 (*error)(struct attacker *a);
+	/* Raises its interrupt: it came. NULL: is not used. */
+	bool (*interrupt)(struct attacker *a);
+};
+
+extern const struct attack_engine attack_hostile_engine;
+
 struct attacker {
+	const struct attack_engine *engine;
 	struct pci_dev *pdev;
 	void __iomem *regs;
 	struct completion irq;
@@ -30,10 +48,22 @@ struct attacker {
 
 #define ATTACK_BYTES 64u /* of one access */
 
-/* The device's answer (ATTACK_S_*) to a read of memory into its buffer, or the reverse. */
-u32 attack_dma(struct attacker *a, u32 command, u64 iova, u32 len);
-void attack_put_data(struct attacker *a, const void *from);
-void attack_get_data(struct attacker *a, void *to);
+static inline u32 attack_dma(struct attacker *a, u32 command, u64 iova, u32 len)
+{
+	return a->engine->dma(a, command, iova, len);
+}
+
+static inline void attack_put_data(struct attacker *a, const void *from)
+{
+	a->engine->put_data(a, from);
+}
+
+static inline void attack_get_data(struct attacker *a, void *to)
+{
+	a->engine->get_data(a, to);
+}
+
+/* A register of the hostile device. */
 u32 attack_reg(struct attacker *a, unsigned int reg);
 
 /* The device works: its read and write of the control page do, exactly. */
@@ -71,8 +101,10 @@ void attack_note(struct attack_score *s, const char *format, ...) __printf(2, 3)
 /* Fills @page with what a device must not learn. */
 void attack_fill_secret(u8 *page, size_t size);
 
-/* All attacks, or the matrix, into a->out: between controls. */
-void attack_all(struct attacker *a, void (*what)(struct attacker *a));
+/* All attacks, or the matrix, into @out: the strategy, then between controls. */
+int attack_show(struct seq_file *out, void (*what)(struct attacker *a));
+/* Large enough for all lines: seq_file would start over, attacks and all, with more. */
+#define ATTACK_SHOW_BUFFER 32768
 void attack_cases_run(struct attacker *a);
 
 /* ---- the attacks (attack_cases.c) ---- */
@@ -96,5 +128,42 @@ void attack_reuse(struct attacker *a);
  * attack_reuse(). Touches no memory but its own, whatever the strategy.
  */
 void attack_matrix(struct attacker *a);
+
+/*
+ * Where the device sees @memory if the strategy maps all of memory; a low address that no
+ * other mapping is given if it does not.
+ */
+u64 attack_linear(struct attacker *a, u8 *memory);
+
+/* ---- how long it lets it (attack_window.c) ---- */
+
+/*
+ * A page that was mapped for writing and is not any more, and a device that keeps writing
+ * to it. Lines
+ *   WINDOW idle|busy WHEN dmas=N us=T others=M
+ * of a driver that does nothing else, and of one that goes on mapping other pages: WHEN is
+ * "revoked", or "open" if it was not within a second or 4096 others; N writes went through,
+ * the last T us after dma_unmap, and M mappings of others later.
+ *   WINDOW idle-reclaim|busy-reclaim revoked|open
+ * says whether writing to "reclaim" ends it.
+ */
+void attack_window(struct attacker *a);
+
+/*
+ * "SWEEP reached=N of=M": the device reads M pages that no mapping names, some of which
+ * were mapped before, and reaches N.
+ */
+void attack_sweep(struct attacker *a);
+
+/* "HIGH pages=N dmas=M wrong=W": buffers above 4 GiB, read and written by the device. */
+void attack_high(struct attacker *a);
+
+/* One write of the device's buffer by an nvme, without asking whether it was refused. */
+int attack_nvme_write(struct attacker *a, u64 iova);
+
+/* ---- the drivers ---- */
+
+extern struct pci_driver attack_hostile_driver; /* attack_pci.c */
+extern struct pci_driver attack_nvme_driver;	/* attack_nvme.c */
 
 #endif
