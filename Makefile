@@ -4,11 +4,11 @@
 
 KERNELS := 6.1 6.12
 # Folders with a Kbuild file, one or more modules each.
-KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild tests/guest/Kbuild))
+KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild guest/iosup/Kbuild tests/guest/Kbuild))
 KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild core/*.[ch] core/*/*.[ch])
 QUIET := @
 
-.PHONY: all help deps modules kernels testbed payload static check soak run bench bench-table clean
+.PHONY: all help deps modules kernels xen testbed payload static check soak run bench bench-table clean
 
 all: deps
 	$(QUIET)scripts/build host
@@ -41,6 +41,10 @@ build/modules/%/.stamp: $(KO_DEPS) scripts/build-modules
 	$(QUIET)scripts/kernels.sh $*
 	$(QUIET)scripts/build-modules $(CURDIR)/build/kernels/$*/headers build/modules/$* $(KO_SRC)
 	$(QUIET)touch $@
+
+# The hypervisor of testbed/run --machine xen, and its toolstack.
+xen:
+	$(QUIET)scripts/xen.sh
 
 testbed: static kernels modules
 	$(QUIET)scripts/deps.sh testbed

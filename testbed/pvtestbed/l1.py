@@ -13,7 +13,7 @@ from .paths import (CACHE, TOP, TestbedError, kernel_dir, locked, read_text, say
                     write_text)
 from .qemu import Qemu, memory_file
 
-BOOT_SECONDS = 120
+BOOT_SECONDS = 300
 MODULES = ('virtio_pci virtio_console virtio_blk ext4 crc32c_generic loop kvm_amd tun bridge '
            'vfio-pci vfio_iommu_type1 e1000e nvme').split()
 # busybox's own shell would prefer its applets to the real mke2fs.
@@ -35,24 +35,26 @@ def program(name):
     return path
 
 
-def initrd(version):
-    """L1's initramfs for a kernel, made when something in it changed."""
+def initrd(version, name='l1', modules=MODULES, files=(), inputs=()):
+    """L1's initramfs for a kernel, made when something in it changed. files are further
+    (source, path inside), inputs further files that make it out of date."""
     here = os.path.join(TOP, 'testbed')
     init, agent = (os.path.join(here, 'l1', n) for n in ('init', 'agent'))
     passwd, group = (os.path.join(here, 'l1', n) for n in ('passwd', 'group'))
     programs = [program(n) for n in PROGRAMS]
     maker = os.path.join(here, 'mkinitrd')
-    out = os.path.join(CACHE, f'l1-{version}.cpio')
-    inputs = [init, agent, passwd, group, maker, program('busybox'),
-              os.path.join(kernel_dir(version), 'version'), __file__] + programs
-    with locked(f'l1-{version}'):
-        stamp = stamp_of(inputs)
+    out = os.path.join(CACHE, f'{name}-{version}.cpio')
+    with locked(f'{name}-{version}'):
+        stamp = stamp_of([init, agent, passwd, group, maker, program('busybox'),
+                          os.path.join(kernel_dir(version), 'version'), __file__]
+                         + programs + list(inputs) + [src for src, _ in files])
         if read_text(out + '.stamp') != stamp or not os.path.exists(out):
             args = [sys.executable, maker, '--out', out, '--init', init,
                     '--kernel', kernel_dir(version), '--busybox', program('busybox'),
                     '--file', f'{agent}:bin/l1-agent', '--file', f'{passwd}:etc/passwd',
                     '--file', f'{group}:etc/group']
-            args += [a for m in MODULES for a in ('--module', m)]
+            args += [a for m in modules for a in ('--module', m)]
+            args += [a for src, dst in files for a in ('--file', f'{src}:{dst}')]
             args += [a for p in programs for a in ('--bin', p)]
             args += ['--link', 'dash:bin/sh']
             if subprocess.run(args).returncode:
@@ -64,30 +66,44 @@ def initrd(version):
 class Machine:
     """What one L1 is made of. Two machines with the same key can share a snapshot."""
 
-    def __init__(self, kernel='6.1', mem='1536M', icount=False, devices=()):
-        self.kernel, self.mem, self.icount = kernel, mem, icount
-        self.devices = list(devices)
+    NAME, ENV = 'l1', {'PVI_MACHINE': 'l1'}
+    CPU = 'max,+svm,+npt'
+
+    def __init__(self, options):
+        self.kernel, self.icount = options.kernel, options.icount
+        self.mem, self.vcpus = options.mem, options.vcpus
+        self.devices = list(options.device)
+        self.caching_mode = options.caching_mode
+        self.traced, self.trace_file = options.trace, None
         self.binary = program('qemu-system-x86_64')
-        self.initrd, self.initrd_stamp = initrd(kernel)
+        self.initrd, self.initrd_stamp = self.make_initrd()
+
+    def make_initrd(self):
+        return initrd(self.kernel)
 
     @property
     def release(self):
         return read_text(os.path.join(kernel_dir(self.kernel), 'version')).strip()
+
+    def describe(self):
+        return f'Linux {self.release}'
 
     @property
     def snapshots(self):
         return not self.icount and all(
             spec.split(',')[0] in SNAPSHOT_DEVICES for spec in self.devices)
 
+    def kernel_args(self):
+        return ['-kernel', os.path.join(kernel_dir(self.kernel), 'vmlinux'),
+                '-initrd', self.initrd, '-append', CMDLINE]
+
     def fixed_args(self):
         accel = 'tcg,thread=single' if self.icount else 'tcg,thread=multi,tb-size=512'
         args = ['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
                 '-M', 'q35,kernel-irqchip=split,sata=off', '-accel', accel,
-                '-cpu', 'max,+svm,+npt', '-m', self.mem, '-smp', '1',
-                '-device', 'intel-iommu,intremap=on,caching-mode=off',
-                '-kernel', os.path.join(kernel_dir(self.kernel), 'vmlinux'),
-                '-initrd', self.initrd, '-append', CMDLINE,
-                '-device', 'virtio-serial-pci,addr=3']
+                '-cpu', self.CPU, '-m', self.mem, '-smp', str(self.vcpus),
+                '-device', f'intel-iommu,intremap=on,caching-mode={self.caching_mode}',
+                '-device', 'virtio-serial-pci,addr=3'] + self.kernel_args()
         if self.icount:
             args += ['-icount', 'shift=0,sleep=off']
         for number, spec in enumerate(self.devices):
@@ -120,6 +136,12 @@ class Machine:
         q.args += ['-serial', 'chardev:console', '-mon', 'chardev=qmp,mode=control']
         for number, name in enumerate(('control', 'output', 'results'), 1):
             q.args += ['-device', f'virtserialport,nr={number},chardev={name}']
+        # Nobody listens: what is written there marks a place in a trace (testbed-mark).
+        q.args += ['-chardev', 'file,id=mark,path=/dev/null', '-device', 'virtserialport,nr=4,chardev=mark']
+        if self.trace_file and self.traced:
+            for event in ['virtio_console_flush_buf'] + self.traced:
+                q.args += ['-trace', event]
+            q.args += ['-D', self.trace_file]
         for number, spec in enumerate(self.devices):
             if spec.split(',')[0] == 'nvme':
                 q.fds.append(os.memfd_create('nvme'))
@@ -153,7 +175,7 @@ class Machine:
     def need_snapshot(self):
         """Returns the snapshot, open."""
         key = self.key()
-        path = os.path.join(CACHE, f'l1-{self.kernel}-{key}.snapshot')
+        path = os.path.join(CACHE, f'{self.NAME}-{self.kernel}-{key}.snapshot')
         try:
             return os.open(path, os.O_RDONLY)
         except FileNotFoundError:
@@ -165,7 +187,7 @@ class Machine:
 
     def _make_snapshot(self, path):
         begin = time.monotonic()
-        say(f'booting L1 once, to keep it as a snapshot (Linux {self.kernel}; about 10 s)')
+        say(f'booting L1 once, to keep it as a snapshot ({self.describe()}; about 10 s)')
         # Without a name until it is complete: nothing is left when this is interrupted.
         fd = os.open(CACHE, os.O_TMPFILE | os.O_RDWR, 0o644)
         q = self._qemu(None, None, None)

@@ -12,7 +12,7 @@ from .paths import (BUILD, CACHE, KERNELS, TOP, TestbedError, kernel_dir, locked
                     say, stamp_of, write_text)
 
 STATIC = os.path.join(BUILD, 'static')
-MODULES = os.path.join(BUILD, 'modules', '6.1')
+MODULES = os.path.join(BUILD, 'modules')
 TREE = os.path.join(CACHE, 'payload')
 IMAGE = os.path.join(CACHE, 'payload.img')
 RECIPES = ('testbed', 'tests', 'bench', 'scripts')
@@ -31,9 +31,14 @@ def programs():
 
 
 def modules():
-    if not os.path.isdir(MODULES):
-        return {}
-    return {n: os.path.join(MODULES, n) for n in os.listdir(MODULES) if n.endswith('.ko')}
+    """Our modules: VERSION/name -> path."""
+    found = {}
+    for version in KERNELS:
+        folder = os.path.join(MODULES, version)
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if name.endswith('.ko'):
+                found[f'{version}/{name}'] = os.path.join(folder, name)
+    return found
 
 
 class Recipe:
@@ -44,6 +49,7 @@ class Recipe:
     module NAME...         of the kernel package, with what they depend on
     module@6.12 NAME...    only in that kernel's image
     own NAME...            modules of ours, built for 6.1, and left out of other images
+    own@6.12 NAME...       only in that kernel's image
     bin NAME...            a program of our static build, or of the machine (with libraries)
     file SRC DST           SRC relative to the recipe
     """
@@ -53,7 +59,8 @@ class Recipe:
         self.name = os.path.basename(path)[:-len('.initrd')]
         self.kernels, self.init = list(KERNELS), None
         self.modules = {v: [] for v in KERNELS}
-        self.own, self.bins, self.files = [], [], []
+        self.own = {v: [] for v in KERNELS}
+        self.bins, self.files = [], []
         with open(path) as f:
             for number, line in enumerate(f, 1):
                 words = shlex.split(line, comments=True)
@@ -76,7 +83,9 @@ class Recipe:
         elif word.startswith('module@'):
             self.modules[word[len('module@'):]] += args
         elif word == 'own':
-            self.own += args
+            self.own['6.1'] += args
+        elif word.startswith('own@'):
+            self.own[word[len('own@'):]] += args
         elif word == 'bin':
             self.bins += args
         elif word == 'file':
@@ -91,7 +100,7 @@ class Recipe:
                 for b in self.bins]
         if None in bins:
             raise TestbedError(f'{self.path}: no program {self.bins[bins.index(None)]}')
-        own = [os.path.join(MODULES, f'{m}.ko') for m in self.own] if version == '6.1' else []
+        own = [os.path.join(MODULES, version, f'{m}.ko') for m in self.own[version]]
         for path in own:
             if not os.path.exists(path):
                 raise TestbedError(f'{self.path}: no {path}: run make modules')
@@ -122,7 +131,7 @@ def contents():
     """What the payload holds: path inside it -> file."""
     ours = programs()
     files = {f'bin/{name}': path for name, path in ours.items()}
-    files.update({f'modules/6.1/{name}': path for name, path in modules().items()})
+    files.update({f'modules/{name}': path for name, path in modules().items()})
     for version in KERNELS:
         for name in ('vmlinuz', 'vmlinux', 'version'):
             files[f'kernels/{version}/{name}'] = os.path.realpath(

@@ -5,7 +5,7 @@ import selectors
 import sys
 import time
 
-from . import l1
+from . import l1, xen
 from .job import unpack_results
 from .paths import TestbedError, say
 from .qemu import Waker
@@ -13,7 +13,7 @@ from .qemu import Waker
 ENV = {
     'PVI_RESULTS': '/run/results', 'PVI_KERNELS': '/pvi/kernels', 'PVI_INITRD': '/pvi/initrd',
     'PVI_MODULES': '/pvi/modules', 'PVI_SCENARIO_DIR': '/run/job/scenario',
-    'PVI_QUIRKS': '--testbed-quirks', 'PVI_MACHINE': 'l1',
+    'PVI_QUIRKS': '--testbed-quirks',
 }
 RESTORE_SECONDS = 60
 DELIVERY_SECONDS = 60
@@ -97,15 +97,18 @@ class Session:
 
 def run(options, job, payload, results, extra=None):
     begin = time.monotonic()
-    machine = l1.Machine(options.kernel, options.mem, options.icount, options.device)
+    machine = (xen.Machine if options.machine == 'xen' else l1.Machine)(options)
+    if options.trace:
+        os.makedirs(results, exist_ok=True)
+        machine.trace_file = os.path.join(os.path.realpath(results), 'trace.log')
     start = machine.boot
     if machine.snapshots and not options.no_snapshot:
         os.close(machine.need_snapshot())
         begin = time.monotonic()
         start = machine.restore
-    qemu = start(job.tar(ENV, '/run/work'), payload, extra)
+    qemu = start(job.tar({**ENV, **machine.ENV}, '/run/work'), payload, extra)
     session = Session(qemu, options.timeout, lambda: say(
-        f'{job.name}: in L1 (Linux {machine.release}) after '
+        f'{job.name}: in L1 ({machine.describe()}) after '
         f'{time.monotonic() - begin:.1f} s'))
     try:
         l1.go(qemu)

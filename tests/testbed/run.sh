@@ -135,6 +135,15 @@ tb --icount $mode status 5
 [ $status = 5 ]
 result $? '--icount'
 
+tb --machine xen --vcpus 2 --xen-args dom0-iommu=strict $mode xen
+grep -q '^6\.1\..* xen 2 dom0-iommu=strict$' "$tmp/out"
+result $? '--machine xen: the kernel, CPUs and arguments asked for'
+
+tb --machine xen --device nvme --trace 'vtd_inv_desc_iotlb*' --caching-mode on $mode mark
+[ "$(sed -n 's/.*flush_buf port 4, in_len \([0-9]*\),.*/\1/p' "$tmp/results/trace.log" | tr '\n' ' ')" = '77 78 ' ] &&
+	grep -q '^vtd_inv_desc_iotlb' "$tmp/results/trace.log" && grep -q 0x0010 "$tmp/out"
+result $? '--machine xen: marks and invalidations in the trace, a device'
+
 # refused WORD ARGUMENT...: status 2 and one line that has WORD
 refused()
 {
@@ -144,7 +153,9 @@ refused()
 	[ $status = 2 ] && says "$word" && [ "$(wc -l <"$tmp/err")" = 1 ]
 	result $? "refused: $*"
 }
-refused IOSUP --machine xen $mode
+refused xen-args --xen-args dom0-iommu=strict $mode
+refused caching-mode --machine xen --caching-mode maybe $mode
+refused vcpus --vcpus 0 $mode
 refused machine --machine vax $mode
 refused 5.10 --kernel 5.10 $mode
 refused mem --mem 1X $mode

@@ -27,5 +27,14 @@ crash) echo c >/proc/sysrq-trigger ;;
 kernel) uname -r ;;
 clock) date +%s ;;
 random) head -c 16 /dev/urandom | od -An -tx1 ;;
+xen)
+	testbed-xen start
+	echo "$(uname -r) $PVI_MACHINE $(nproc) $(xl info xen_commandline | grep -o dom0-iommu.*)"
+	;;
+mark)
+	testbed-mark 77
+	testbed-mark 78
+	cat /sys/bus/pci/devices/*/device
+	;;
 pci) cat /sys/bus/pci/devices/*/device ;;
 esac
