@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 out=build/lint
 rm -rf $out
-MAKEFLAGS='W=1 C=2' scripts/build-modules build/kernels/6.1/headers $out guest/pviommu tests/guest
+MAKEFLAGS='W=1 C=2' scripts/build-modules build/kernels/6.1/headers $out guest/pviommu guest/iosup tests/guest
 status=0
 for log in "$out"/*.log; do
 	name=$(basename "$log" .log)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# check: tests/e2e/iosup-check
+# iosup.ko in dom0 of stock Xen: on, off, unloaded, and what it must not do. Runs in L1,
+# iosup-check counts the invalidations that its marks stand around.
+P=/sys/module/iosup/parameters
+S=/sys/kernel/iosup
+ko=$PVI_MODULES/6.1/iosup.ko
+
+check() { # WHAT COMMAND...
+	what=$1
+	shift
+	if "$@"; then echo "ok - $what"; else
+		echo "not ok - $what ($*)"
+		bad=1
+	fi
+}
+get()
+{
+	cat "$S/$1"
+}
+pooled()
+{
+	cat $S/*/pooled | awk '{ s += $1 } END { print s + 0 }'
+}
+# Free memory in KiB, when what can be given back has been.
+free_kib()
+{
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/compact_memory
+	sleep 0.5
+	sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo
+}
+# The number of a memory cgroup's page tables, in bytes.
+tables_of()
+{
+	sed -n 's/^pagetables //p' "/sys/fs/cgroup/$1/memory.stat"
+}
+bad=0
+
+procs -m 100 fork 50
+procs -m 110 exec 50
+check 'load' insmod "$ko" verify=1
+check 'off at first' test "$(cat $P/enabled)" = N
+check 'a wrong mode is refused' sh -c "! echo other 2>/dev/null >$P/mode"
+before=$(free_kib)
+check 'on' sh -c "echo 1 >$P/enabled"
+check 'no unloading while it is on' sh -c '! rmmod iosup 2>/dev/null'
+procs exec 30
+procs fork 30
+procs write 3 8
+check 'fork: children see what they should' procs -m 200 fork 50 1
+check 'exec: children end as they should' procs -m 210 exec 50
+check 'write: children see what they should' procs -m 220 write 10 4
+for l in pte pmd pud pgd; do
+	check "$l: reused" test "$(get $l/reused)" -gt 100
+	check "$l: returned" test "$(get $l/returned)" -gt 100
+	check "$l: some are pooled" test "$(get $l/pooled)" -gt 0
+done
+check 'processes ended by a copy' test "$(get shadow_exits)" -gt 100
+check 'every reused table was empty' test "$(get dirty)" = 0
+
+# A cgroup pays for the tables that its processes have, and for none that are in the pool.
+mkdir /sys/fs/cgroup/a
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+(
+	echo 0 >/sys/fs/cgroup/a/cgroup.procs
+	procs write 5 8 && procs exec 20
+) || bad=1
+check 'cgroup: no page tables without processes' test "$(tables_of a)" = 0
+echo 1 >/sys/fs/cgroup/a/memory.reclaim 2>/dev/null
+check 'cgroup: can be removed' rmdir /sys/fs/cgroup/a
+
+# Pool-only, the ablation, still ends processes correctly.
+check 'pool-only' sh -c "echo pool-only >$P/mode"
+check 'pool-only: children' procs exec 20
+check 'pool-only: processes ended in their tables' test "$(get kept_exits)" -gt 10
+check 'full again' sh -c "echo full >$P/mode"
+
+echo 4 >$P/cap
+procs exec 20 >/dev/null
+check 'cap: beyond it tables are the kernel'"'"'s' test "$(get pte/discarded)" -gt 10
+echo 100000 >$P/cap
+procs exec 20 >/dev/null
+check 'pressure: the pool shrinks' sh -c 'echo 2 >/proc/sys/vm/drop_caches
+	[ $(cat /sys/kernel/iosup/pte/shrunk) -gt 0 ]'
+procs exec 20 >/dev/null
+
+check 'off' sh -c "echo 0 >$P/enabled"
+check 'off: nothing is pooled' test "$(pooled)" = 0
+after=$(free_kib)
+echo "free memory: $before KiB before, $after KiB after"
+check 'free memory is back, within 1 MiB' test $((before - after)) -le 1024
+procs -m 300 exec 50
+check 'unload' rmmod iosup
+procs -m 310 exec 50
+check 'load, on' insmod "$ko" enabled=1
+procs exec 20 >/dev/null
+check 'off and unload at once' sh -c "echo 0 >$P/enabled && rmmod iosup"
+dmesg | grep -E 'iosup|BUG|WARNING|Bad page|Call Trace|multicall' | sed 's/^/DMESG /'
+dmesg | grep -qE 'BUG|WARNING|Bad page|Call Trace|multicall' && bad=1 && echo 'not ok - a warning'
+exit $bad
