@@ -63,7 +63,9 @@
  * What is cheaper: a membarrier costs the writer a system call and every running
  * thread an interrupt, some microseconds each. A slot whose owner was not seen in
  * time is asked to be fenced: it comes seldom, and two exchanges are nothing to it.
- * One with MANY_VISITS visits between two waits stops being fenced.
+ * One with MANY_VISITS visits between two waits stops being fenced: about so many
+ * exchanges cost what it costs to notice a wait. That is a miss for the epoch and one
+ * for each look at the slot, so owners who came often get time to notice before it.
  */
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -73,8 +75,9 @@
 #include "core/gate.h"
 
 #define SPINS	    64
-#define SEEN_SPINS  200 /* about 2 us */
-#define MANY_VISITS 512
+#define SEEN_SPINS  192 /* some us */
+#define SEEN_LOOK   24	/* so many of them between two looks at a slot */
+#define MANY_VISITS 64
 
 /* Cookies: a slot left by a store, a slot left by an exchange, a shared counter. */
 #define COOKIE_FENCED PVI_GATE_SLOTS
@@ -119,6 +122,7 @@ int pvi_gate_init(struct pvi_gate *g)
 	atomic_init(&g->phase, 0);
 	atomic_init(&g->nr_owned, 0);
 	atomic_init(&g->waiting, 0);
+	g->busy = false;
 	atomic_init(&g->no_membarrier, !membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
 	err = pthread_mutex_init(&g->lock, NULL);
 	if (err)
@@ -355,18 +359,18 @@ static bool is_seen_soon(struct pvi_gate_slot *s, uint64_t now)
 	/* It was asked to be fenced and has not come since: it comes seldom. */
 	if (atomic_load_explicit(&s->ask, memory_order_relaxed))
 		return has_seen(s, now);
-	for (int i = 1; i <= SEEN_SPINS; i++) {
-		relax();
+	for (int i = 0; i < SEEN_SPINS; i++) {
 		/* Each look takes the line from the owner: not too many of them. */
-		if (i % 8 == 0 && has_seen(s, now))
+		if (i % SEEN_LOOK == 0 && has_seen(s, now))
 			return true;
+		relax();
 	}
 	atomic_store_explicit(&s->ask, true, memory_order_relaxed);
 	return false;
 }
 
 /* Is the owner of @s to be waited for? *@ret_barrier: behind a barrier everywhere. */
-static bool is_pending(struct pvi_gate_slot *s, uint64_t now, bool *ret_barrier)
+static bool is_pending(struct pvi_gate *g, struct pvi_gate_slot *s, uint64_t now, bool *ret_barrier)
 {
 	uintptr_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
 
@@ -382,8 +386,10 @@ static bool is_pending(struct pvi_gate_slot *s, uint64_t now, bool *ret_barrier)
 		state = atomic_fetch_add(&s->state, 0);
 	if (state & PVI_GATE_FENCED)
 		return state & PVI_GATE_INSIDE;
-	if (is_seen_soon(s, now))
+	if (is_seen_soon(s, now)) {
+		g->busy = true;
 		return false;
+	}
 	*ret_barrier = true;
 	return true;
 }
@@ -397,8 +403,12 @@ static int wait_for_slots(struct pvi_gate *g, struct deadline *d)
 
 	if (!atomic_fetch_add(&g->nr_owned, 0))
 		return 0;
+	/* Somebody came often until now: time to see this wait before we look. */
+	for (int i = 0; g->busy && i < SEEN_LOOK; i++)
+		relax();
+	g->busy = false;
 	for (int i = 0; i < PVI_GATE_SLOTS; i++)
-		pending[i] = is_pending(&g->slot[i], now, &barrier);
+		pending[i] = is_pending(g, &g->slot[i], now, &barrier);
 	if (barrier)
 		barrier_everywhere(g);
 	for (int i = 0; i < PVI_GATE_SLOTS && !err; i++)

@@ -49,6 +49,7 @@ struct pvi_gate {
 	_Alignas(PVI_CACHE_LINE) atomic_uint inside[2];
 	atomic_uint phase;    /* which of inside[] newcomers use */
 	atomic_uint nr_owned; /* slots */
+	bool busy;	      /* an owner saw the last wait soon; the lock */
 	pthread_mutex_t lock; /* writers; taken by readers only to wake them */
 	pthread_cond_t left;
 };
