@@ -75,7 +75,7 @@ static void take_back(struct pvi_viommu *v)
 	for (unsigned int i = 0; i < v->nr_removed; i++) {
 		if (pvi_iommu_removed(v->iommu, v->removed[i].domain))
 			continue;
-		pvi_count(&v->iommu->refused, 1);
+		pvi_count_one(&v->iommu->refused);
 		/* It could be written a moment ago, and RAM stays. */
 		(void)pvi_gpa_write(v->iommu, v->removed[i].status, &status, 1);
 	}
@@ -91,14 +91,14 @@ static uint32_t handle_request(struct pvi_viommu *v)
 
 	/* The one read of the request: what is checked is what is applied. */
 	if (pvi_vq_copy_out(vq, &v->chain, 0, request, len)) {
-		pvi_count(&v->iommu->malformed, 1);
+		pvi_count_one(&v->iommu->malformed);
 		return 0;
 	}
 	pvi_request_handle(v->iommu, features, request, len, v->chain.in_len, &v->reply);
 	if (!v->reply.len)
 		return 0;
 	if (pvi_vq_copy_in(vq, &v->chain, v->reply.off, v->reply.data, v->reply.len)) {
-		pvi_count(&v->iommu->malformed, 1);
+		pvi_count_one(&v->iommu->malformed);
 		return 0;
 	}
 	note_removal(v);
@@ -110,7 +110,7 @@ static void handle_requests(struct pvi_viommu *v)
 	struct pvi_vq *vq = &v->vp.vq[PVI_VQ_REQUEST];
 	int r = 0;
 
-	pvi_count(&v->iommu->kicks, 1);
+	pvi_count_one(&v->iommu->kicks);
 	v->nr_removed = 0;
 	for (unsigned int n = 0; n < vq->cfg.size; n++) {
 		r = pvi_vq_pop(vq, &v->chain);
@@ -123,7 +123,7 @@ static void handle_requests(struct pvi_viommu *v)
 	if (pvi_iommu_flush(v->iommu))
 		take_back(v);
 	if (r < 0) {
-		pvi_count(&v->iommu->malformed, 1);
+		pvi_count_one(&v->iommu->malformed);
 		pvi_vp_needs_reset(&v->vp);
 		return;
 	}
@@ -142,11 +142,11 @@ static void write_event(struct pvi_viommu *v, const struct pvi_fault *fault)
 	pvi_put64(&w.address, fault->address);
 	/* A report that does not fit is not split (5.13.6.9). */
 	if (pvi_vq_copy_in(vq, &v->chain, 0, &w, sizeof(w))) {
-		pvi_count(&v->iommu->malformed, 1);
+		pvi_count_one(&v->iommu->malformed);
 		pvi_count(&v->iommu->faults_dropped, 1);
 		len = 0;
 	} else {
-		pvi_count(&v->iommu->faults_reported, 1);
+		pvi_count_one(&v->iommu->faults_reported);
 	}
 	/* A broken queue shows at publish(). */
 	(void)pvi_vq_push(vq, v->chain.head, len);

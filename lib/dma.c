@@ -263,36 +263,48 @@ static void store_shared(void *guest, const void *from, uint64_t len)
 	}
 }
 
-static int gpa_copy(struct pvi_iommu *iommu, uint64_t gpa, uint8_t *to, const uint8_t *from,
-		    size_t len)
+static void copy_shared(void *guest, uint8_t *buf, uint64_t len, bool write)
+{
+	if (write)
+		store_shared(guest, buf, len);
+	else
+		load_shared(buf, guest, len);
+}
+
+static int gpa_copy(struct pvi_iommu *iommu, uint64_t gpa, uint8_t *buf, size_t len, bool write)
 {
 	struct pvi_range r;
+	uint64_t n = 0;
+	void *hva;
 
 	if (!len)
 		return 0;
-	if (pvi_range_from_len(gpa, len, &r) || !pvi_gpa_is_ram(iommu, r))
+	if (pvi_range_from_len(gpa, len, &r))
 		return -EFAULT;
-	for (size_t done = 0; done < len;) {
-		uint64_t n = 0;
-		void *hva = iommu->ops.ram(iommu->cfg.ctx, gpa + done, len - done, &n);
-
+	hva = iommu->ops.ram(iommu->cfg.ctx, gpa, len, &n);
+	if (likely(hva && n >= len)) {
+		copy_shared(hva, buf, len, write);
+		return 0;
+	}
+	/* In pieces, or not all of it there: then nothing is copied. */
+	if (!pvi_gpa_is_ram(iommu, r))
+		return -EFAULT;
+	for (size_t done = 0; done < len; done += n) {
+		hva = iommu->ops.ram(iommu->cfg.ctx, gpa + done, len - done, &n);
 		if (n > len - done)
 			n = len - done;
-		if (to)
-			load_shared(to + done, hva, n);
-		else
-			store_shared(hva, from + done, n);
-		done += n;
+		copy_shared(hva, buf + done, n, write);
 	}
 	return 0;
 }
 
 int pvi_gpa_read(void *iommu, uint64_t gpa, void *buf, size_t len)
 {
-	return gpa_copy(iommu, gpa, buf, NULL, len);
+	return gpa_copy(iommu, gpa, buf, len, false);
 }
 
 int pvi_gpa_write(void *iommu, uint64_t gpa, const void *buf, size_t len)
 {
-	return gpa_copy(iommu, gpa, NULL, buf, len);
+	/* Only read from when guest memory is written. */
+	return gpa_copy(iommu, gpa, (void *)(uintptr_t)buf, len, true);
 }

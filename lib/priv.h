@@ -128,6 +128,13 @@ static inline void pvi_count(atomic_uint_fast64_t *counter, uint64_t n)
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* Where no other thread counts: what requests and events count, under the device's lock. */
+static inline void pvi_count_one(atomic_uint_fast64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+}
+
 static inline uint64_t pvi_counted(const atomic_uint_fast64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
@@ -230,7 +237,7 @@ struct pvi_reply {
  * Checks and applies one request. @out: a private copy of the first @out_len
  * bytes of its device-readable part; @in_len: room in its device-writable part;
  * @features: those negotiated, a bit each. The reply may be shown to the guest
- * only after pvi_iommu_flush().
+ * only after pvi_iommu_flush(). Called under the device's lock, or by the only thread.
  */
 void pvi_request_handle(struct pvi_iommu *iommu, uint64_t features, const void *out,
 			uint64_t out_len, uint64_t in_len, struct pvi_reply *ret);

@@ -277,28 +277,31 @@ void pvi_request_handle(struct pvi_iommu *iommu, uint64_t features, const void *
 	enum pvi_status status = PVI_S_INVAL;
 	uint8_t type;
 
-	memset(ret, 0, sizeof(*ret));
+	ret->len = 0;
+	ret->removed = false;
 	if (out_len < sizeof(struct pvi_wire_head)) {
-		pvi_count(&iommu->malformed, 1);
+		pvi_count_one(&iommu->malformed);
 		return;
 	}
 	type = r.out[offsetof(struct pvi_wire_head, type)];
 	if (type < PVI_T_ATTACH || type > PVI_T_PROBE ||
 	    (type == PVI_T_PROBE && !has(&r, PVI_F_PROBE))) {
-		pvi_count(&iommu->requests[0], 1);
+		pvi_count_one(&iommu->requests[0]);
 		return;
 	}
-	pvi_count(&iommu->requests[type], 1);
+	pvi_count_one(&iommu->requests[type]);
 	if (!place_tail(type, in_len, ret)) {
-		pvi_count(&iommu->malformed, 1);
+		pvi_count_one(&iommu->malformed);
 		return;
 	}
+	/* What a handler does not fill is 0; most replies are four bytes long. */
+	memset(ret->data, 0, ret->len);
 	if (out_len >= handlers[type].size) {
 		pthread_mutex_lock(&iommu->lock);
 		status = handlers[type].handle(&r);
 		pthread_mutex_unlock(&iommu->lock);
 	}
 	if (status != PVI_S_OK)
-		pvi_count(&iommu->refused, 1);
+		pvi_count_one(&iommu->refused);
 	ret->data[ret->len - TAIL_SIZE] = (uint8_t)status;
 }
