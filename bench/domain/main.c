@@ -95,38 +95,40 @@ static uint64_t run_loop(const struct peer *p, void *t, enum loop loop, uint64_t
 }
 
 /* All peers in turn, @count operations each; they must agree on what they found. */
-static void interleave(const char *work, enum loop loop, uint64_t n, uint64_t count, void **t,
-		       bool (*takes_part)(const struct peer *))
+static void one_round(const char *work, enum loop loop, uint64_t n, uint64_t count, void **t,
+		      uint64_t *from, unsigned int r)
+{
+	for (unsigned int k = 0; k < NR_PEERS; k++) {
+		/* Everybody follows everybody else in some round. */
+		unsigned int i = (k + r) % NR_PEERS;
+		const struct peer *p = peers[i];
+		uint64_t c = loop == CHURN ? count / p->slow : count, sum, begin, end;
+
+		c &= ~(uint64_t)(VEC - 1);
+		begin = thread_ns();
+		sum = run_loop(p, t[i], loop, n, from[i], c);
+		end = thread_ns();
+		if (loop == CHURN)
+			for (uint64_t j = from[i]; j < from[i] + c; j++)
+				sum -= target_of(churn_page(j, n));
+		else if (loop < CHURN)
+			for (uint64_t j = from[i]; j < from[i] + c; j++)
+				sum -= target_of(pick(j, n));
+		else
+			for (uint64_t j = from[i]; j < from[i] + c; j++)
+				sum -= target_of(pick(j, n) * 64);
+		CHECK(!sum);
+		from[i] += c;
+		sample(work, n, p->name, r, (double)(end - begin) / (double)c);
+	}
+}
+
+static void interleave(const char *work, enum loop loop, uint64_t n, uint64_t count, void **t)
 {
 	uint64_t from[NR_PEERS] = {0};
 
-	for (unsigned int r = 0; r < rounds; r++) {
-		for (unsigned int k = 0; k < NR_PEERS; k++) {
-			/* Everybody follows everybody else in some round. */
-			unsigned int i = (k + r) % NR_PEERS;
-			const struct peer *p = peers[i];
-			uint64_t c = loop == CHURN ? count / p->slow : count, sum, begin, end;
-
-			if (takes_part && !takes_part(p))
-				continue;
-			c &= ~(uint64_t)(VEC - 1);
-			begin = thread_ns();
-			sum = run_loop(p, t[i], loop, n, from[i], c);
-			end = thread_ns();
-			if (loop == CHURN)
-				for (uint64_t j = from[i]; j < from[i] + c; j++)
-					sum -= target_of(churn_page(j, n));
-			else if (loop < CHURN)
-				for (uint64_t j = from[i]; j < from[i] + c; j++)
-					sum -= target_of(pick(j, n));
-			else
-				for (uint64_t j = from[i]; j < from[i] + c; j++)
-					sum -= target_of(pick(j, n) * 64);
-			CHECK(!sum);
-			from[i] += c;
-			sample(work, n, p->name, r, (double)(end - begin) / (double)c);
-		}
-	}
+	for (unsigned int r = 0; r < rounds; r++)
+		one_round(work, loop, n, count, t, from, r);
 }
 
 static void free_all(void **t)
@@ -159,8 +161,8 @@ static void random_pages(void)
 			t[i] = filled(peers[i], n, 1);
 			memory_of(peers[i], t[i], n, before);
 		}
-		interleave("translate", TRANSLATE, n, 64 * K, t, NULL);
-		interleave("vector", VECTOR, n, 64 * K, t, NULL);
+		interleave("translate", TRANSLATE, n, 64 * K, t);
+		interleave("vector", VECTOR, n, 64 * K, t);
 		free_all(t);
 	}
 }
@@ -173,13 +175,14 @@ static void churn(void)
 	for (unsigned int s = 0; s < 4; s++) {
 		for (unsigned int i = 0; i < NR_PEERS; i++)
 			t[i] = filled(peers[i], sizes[s], 2);
-		interleave("churn", CHURN, sizes[s], 32 * K, t, NULL);
+		interleave("churn", CHURN, sizes[s], 32 * K, t);
 		free_all(t);
 	}
 }
 
 static void ranges(void)
 {
+	uint64_t first[NR_PEERS] = {0}, whole[NR_PEERS] = {0};
 	const uint64_t n = 16 * K;
 	void *t[NR_PEERS];
 
@@ -188,8 +191,11 @@ static void ranges(void)
 		for (uint64_t k = 0; k < n; k++)
 			peers[i]->map(t[i], k * 64, long_pages(k), target_of(k * 64));
 	}
-	interleave("range_first_page", FIRST_PAGES, n, 64 * K, t, NULL);
-	interleave("range_whole", RANGES, n, 64 * K, t, NULL);
+	for (unsigned int r = 0; r < rounds; r++) {
+		/* In turn: their ratio is of one round's weather. */
+		one_round("range_first_page", FIRST_PAGES, n, 64 * K, t, first, r);
+		one_round("range_whole", RANGES, n, 64 * K, t, whole, r);
+	}
 	free_all(t);
 }
 
