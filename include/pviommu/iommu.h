@@ -11,6 +11,17 @@
  *
  * DMA takes no lock that a guest's request holds: at worst, an UNMAP waits for
  * one chunk of a transfer, never the other way round.
+ *
+ * System calls. A process that confines itself by seccomp must allow membarrier, at any
+ * time: it lets DMA go without locked instructions, and a request that takes rights away
+ * (UNMAP, DETACH, reset) pays instead. pvi_endpoint_add() and the ATTACH that makes a domain
+ * register for it (MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED), requests that wait use it
+ * (MEMBARRIER_CMD_PRIVATE_EXPEDITED). Where the kernel or a filter answers it with an error,
+ * all works as promised, and each access of a device costs some locked instructions
+ * more; where it was allowed at first, waits take 20 ms longer (clock_nanosleep) until every
+ * thread that does DMA has come again. A filter that kills for it kills. Beyond that the library
+ * makes the calls of the C library's memory and threads (futex, mmap, munmap, mprotect, brk,
+ * madvise), and those of VFIO backends (vfio.h).
  */
 #ifndef PVIOMMU_IOMMU_H
 #define PVIOMMU_IOMMU_H
