@@ -4,7 +4,7 @@
 # iosup-check counts the invalidations that its marks stand around.
 P=/sys/module/iosup/parameters
 S=/sys/kernel/iosup
-ko=$PVI_MODULES/6.1/iosup.ko
+ko=$PVI_MODULES/$(uname -r | cut -d. -f1,2)/iosup.ko
 
 check() { # WHAT COMMAND...
 	what=$1
