@@ -28,22 +28,6 @@
  */
 #include "core/mapcache.h"
 
-/* Fibonacci hashing: pages come in runs, whose low bits alone would do, and in strides. */
-static unsigned int chain_of(const struct pvi_mapcache *c, uint64_t v)
-{
-	return c->bits ? (unsigned int)((v * 0x9e3779b97f4a7c15ull) >> (64 - c->bits)) : 0;
-}
-
-static unsigned int key_chain(const struct pvi_mapcache *c, struct pvi_mc_key k)
-{
-	return chain_of(c, k.pfn ^ k.npages << 40 ^ (uint64_t)k.prot << 60);
-}
-
-static bool key_equal(struct pvi_mc_key a, struct pvi_mc_key b)
-{
-	return a.pfn == b.pfn && a.npages == b.npages && a.prot == b.prot;
-}
-
 void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 		       struct pvi_mc_entry **by_iova, unsigned int bits, uint64_t max_pages)
 {
@@ -55,65 +39,11 @@ void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 	c->max_entries = UINT64_MAX;
 }
 
-/* One more user, unless it is taken. */
-static bool try_use(struct pvi_mc_entry *e)
-{
-	uint64_t refs = pvi_load(&e->refs);
-
-	while (refs) {
-		if (pvi_cas(&e->refs, &refs, refs + 1))
-			return true;
-	}
-	return false;
-}
-
-struct pvi_mc_entry *pvi_mapcache_get(struct pvi_mapcache *c, struct pvi_mc_key key,
-				      uint64_t last_pfn)
-{
-	struct pvi_mc_entry *e;
-
-	for (e = pvi_load_acquire(&c->by_key[key_chain(c, key)]); e;
-	     e = pvi_load_acquire(&e->next_key)) {
-		if (key_equal(e->key, key) && e->iova_pfn + (key.npages - 1) <= last_pfn &&
-		    try_use(e))
-			break;
-	}
-	if (e && !pvi_load(&e->used))
-		pvi_store(&e->used, true);
-	return e;
-}
-
-struct pvi_mc_entry *pvi_mapcache_find(const struct pvi_mapcache *c, uint64_t iova_pfn)
-{
-	struct pvi_mc_entry *e = pvi_load_acquire(&c->by_iova[chain_of(c, iova_pfn)]);
-
-	while (e && (e->iova_pfn != iova_pfn || !pvi_load(&e->refs)))
-		e = pvi_load_acquire(&e->next_iova);
-	return e;
-}
-
-int pvi_mapcache_put(struct pvi_mc_entry *e)
-{
-	uint64_t refs = pvi_load(&e->refs);
-
-	do {
-		if (refs <= 1)
-			return -EINVAL;
-	} while (!pvi_cas(&e->refs, &refs, refs - 1));
-	return refs == 2;
-}
-
-bool pvi_mapcache_over(const struct pvi_mapcache *c)
-{
-	return pvi_load(&c->pages) + pvi_load(&c->coming_pages) > c->max_pages ||
-	       pvi_load(&c->entries) + pvi_load(&c->coming_entries) > pvi_load(&c->max_entries);
-}
-
 void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi_mc_key key,
 		      uint64_t iova_pfn)
 {
-	struct pvi_mc_entry **k = &c->by_key[key_chain(c, key)];
-	struct pvi_mc_entry **i = &c->by_iova[chain_of(c, iova_pfn)];
+	struct pvi_mc_entry **k = &c->by_key[pvi_mc_key_chain(c, key)];
+	struct pvi_mc_entry **i = &c->by_iova[pvi_mc_chain(c, iova_pfn)];
 
 	e->key = key;
 	e->iova_pfn = iova_pfn;
@@ -154,10 +84,10 @@ static void unindex(struct pvi_mapcache *c, struct pvi_mc_entry *e)
 {
 	struct pvi_mc_entry **p;
 
-	for (p = &c->by_key[key_chain(c, e->key)]; *p != e; p = &(*p)->next_key)
+	for (p = &c->by_key[pvi_mc_key_chain(c, e->key)]; *p != e; p = &(*p)->next_key)
 		;
 	pvi_store_release(p, e->next_key);
-	for (p = &c->by_iova[chain_of(c, e->iova_pfn)]; *p != e; p = &(*p)->next_iova)
+	for (p = &c->by_iova[pvi_mc_chain(c, e->iova_pfn)]; *p != e; p = &(*p)->next_iova)
 		;
 	pvi_store_release(p, e->next_iova);
 	if (c->hand == e)

@@ -72,23 +72,88 @@ struct pvi_mapcache {
 void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 		       struct pvi_mc_entry **by_iova, unsigned int bits, uint64_t max_pages);
 
-/* ---- in a read section, without the lock ---- */
+/*
+ * ---- in a read section, without the lock ----
+ * Inline, for they are called for each DMA.
+ */
+
+/* Fibonacci hashing: pages come in runs, whose low bits alone would do, and in strides. */
+static inline size_t pvi_mc_chain(const struct pvi_mapcache *c, uint64_t v)
+{
+	return (size_t)(v * 0x9e3779b97f4a7c15ull >> 1 >> (63 - c->bits));
+}
+
+static inline size_t pvi_mc_key_chain(const struct pvi_mapcache *c, struct pvi_mc_key k)
+{
+	return pvi_mc_chain(c, k.pfn ^ k.npages << 40 ^ (uint64_t)k.prot << 60);
+}
+
+static inline bool pvi_mc_key_equal(struct pvi_mc_key a, struct pvi_mc_key b)
+{
+	return a.pfn == b.pfn && a.npages == b.npages && a.prot == b.prot;
+}
+
+/* One more user, unless it is taken. */
+static inline bool pvi_mc_try_use(struct pvi_mc_entry *e)
+{
+	uint64_t refs = pvi_load(&e->refs);
+
+	while (refs) {
+		if (pvi_cas(&e->refs, &refs, refs + 1))
+			return true;
+	}
+	return false;
+}
 
 /*
  * A live mapping of exactly @key whose last IOVA page is at most @last_pfn, now
  * with one more user; NULL: none.
  */
-struct pvi_mc_entry *pvi_mapcache_get(struct pvi_mapcache *c, struct pvi_mc_key key,
-				      uint64_t last_pfn);
+static inline struct pvi_mc_entry *pvi_mapcache_get(struct pvi_mapcache *c, struct pvi_mc_key key,
+						    uint64_t last_pfn)
+{
+	struct pvi_mc_entry *e;
+
+	for (e = pvi_load_acquire(&c->by_key[pvi_mc_key_chain(c, key)]); e;
+	     e = pvi_load_acquire(&e->next_key)) {
+		if (pvi_mc_key_equal(e->key, key) && e->iova_pfn + (key.npages - 1) <= last_pfn &&
+		    pvi_mc_try_use(e))
+			break;
+	}
+	if (e && !pvi_load(&e->used))
+		pvi_store(&e->used, true);
+	return e;
+}
 
 /* The mapping that starts at page @iova_pfn, its users unchanged; NULL: none. */
-struct pvi_mc_entry *pvi_mapcache_find(const struct pvi_mapcache *c, uint64_t iova_pfn);
+static inline struct pvi_mc_entry *pvi_mapcache_find(const struct pvi_mapcache *c,
+						     uint64_t iova_pfn)
+{
+	struct pvi_mc_entry *e = pvi_load_acquire(&c->by_iova[pvi_mc_chain(c, iova_pfn)]);
+
+	while (e && (e->iova_pfn != iova_pfn || !pvi_load(&e->refs)))
+		e = pvi_load_acquire(&e->next_iova);
+	return e;
+}
 
 /* One user less. 1: that was the last one, 0: not. -EINVAL: it had none. */
-int pvi_mapcache_put(struct pvi_mc_entry *e);
+static inline int pvi_mapcache_put(struct pvi_mc_entry *e)
+{
+	uint64_t refs = pvi_load(&e->refs);
+
+	do {
+		if (refs <= 1)
+			return -EINVAL;
+	} while (!pvi_cas(&e->refs, &refs, refs - 1));
+	return refs == 2;
+}
 
 /* Are there more mappings than the caps allow? A look, good for the moment. */
-bool pvi_mapcache_over(const struct pvi_mapcache *c);
+static inline bool pvi_mapcache_over(const struct pvi_mapcache *c)
+{
+	return pvi_load(&c->pages) + pvi_load(&c->coming_pages) > c->max_pages ||
+	       pvi_load(&c->entries) + pvi_load(&c->coming_entries) > pvi_load(&c->max_entries);
+}
 
 /* ---- under the lock ---- */
 

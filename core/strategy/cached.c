@@ -160,41 +160,55 @@ void pvi_cache_keep(struct pvi_cache *c, bool keep)
 		pvi_cache_reclaim(c, UINT64_MAX, true);
 }
 
-/* In front of *@list goes what has to go now that @e, or whatever else, is idle. */
-static void take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e, struct pvi_mc_entry **list)
+/* @e, if it is still idle: the caller's to unmap and free. Else NULL. */
+static struct pvi_mc_entry *take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e)
 {
 	unsigned long flags;
+	bool taken;
 
 	flags = pvi_spin_lock(&c->lock);
-	if (pvi_mapcache_take(&c->mc, e)) {
-		e->next = *list;
-		*list = e;
-	}
+	taken = pvi_mapcache_take(&c->mc, e);
 	pvi_spin_unlock(&c->lock, flags);
+	return taken ? e : NULL;
 }
 
 /*
  * Drops one user of the mapping that starts at the page of @addr; false: there is none.
- * What is to be unmapped then goes in front of *@list.
+ * *@ret_gone, when that is to be unmapped now, is the mapping, else NULL.
  */
-static bool drop(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **list)
+static inline bool drop(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **ret_gone)
 {
 	unsigned int cookie = pvi_read_begin();
 	struct pvi_mc_entry *e = pvi_mapcache_find(&c->mc, addr >> PVI_PAGE_SHIFT);
 	int r = e ? pvi_mapcache_put(e) : 0;
 
+	*ret_gone = NULL;
 	if (r > 0 && (!pvi_load(&c->keep) || pvi_mapcache_over(&c->mc)))
-		take_idle_one(c, e, list);
+		*ret_gone = take_idle_one(c, e);
 	pvi_read_end(cookie);
 	if (r < 0)
 		pvi_report_unmapped_twice(c->ep, addr);
 	return e != NULL;
 }
 
+/* The same, of a list: what has to go comes in front of *@list. */
+static bool drop_into(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **list)
+{
+	struct pvi_mc_entry *gone;
+	bool mine = drop(c, addr, &gone);
+
+	if (gone) {
+		gone->next = *list;
+		*list = gone;
+	}
+	return mine;
+}
+
 /* ---- a single buffer ---- */
 
 /* The address of a live mapping, now with one more user; or PVI_NO_ADDR. */
-static uint64_t hit(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+static inline uint64_t hit(struct pvi_cache *c, uint64_t phys, size_t size,
+			   const struct pvi_how *how)
 {
 	unsigned int cookie = pvi_read_begin();
 	struct pvi_mc_entry *e = pvi_mapcache_get(&c->mc, key_of(phys, size, how->prot),
@@ -285,13 +299,11 @@ static void discard(struct pvi_cache *c, struct pvi_mc_entry *list, bool request
 	}
 }
 
-uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+static uint64_t miss(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
 {
-	uint64_t addr = hit(c, phys, size, how);
 	struct pvi_mc_entry *e, *gone;
+	uint64_t addr;
 
-	if (addr != PVI_NO_ADDR)
-		return addr;
 	e = entry_new(c, phys, size, how);
 	if (!e)
 		return pvi_single_map(c->ep, c->space, phys, size, how);
@@ -306,12 +318,20 @@ uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const st
 	return addr;
 }
 
+uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+{
+	uint64_t addr = hit(c, phys, size, how);
+
+	return addr != PVI_NO_ADDR ? addr : miss(c, phys, size, how);
+}
+
 bool pvi_cache_unmap(struct pvi_cache *c, uint64_t addr)
 {
-	struct pvi_mc_entry *list = NULL;
-	bool mine = drop(c, addr, &list);
+	struct pvi_mc_entry *gone;
+	bool mine = drop(c, addr, &gone);
 
-	unmap_list(c, list);
+	if (gone)
+		unmap_list(c, gone);
 	return mine;
 }
 
@@ -325,7 +345,7 @@ bool pvi_cache_unmap_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents)
 
 	for (i = 0; i < nents; i++, sg = pvi_seg_next(sg)) {
 		/* One strategy made the whole list: the first entry tells which. */
-		if (!drop(c, pvi_seg_addr(sg), &list) && !i)
+		if (!drop_into(c, pvi_seg_addr(sg), &list) && !i)
 			return false;
 	}
 	unmap_list(c, list);
@@ -378,7 +398,7 @@ static void undo_sg(struct pvi_cache *c, struct pvi_seg *sg, int nents, struct p
 
 	for (; nents; nents--, sg = pvi_seg_next(sg)) {
 		if (pvi_seg_addr(sg) != PVI_NO_ADDR)
-			drop(c, pvi_seg_addr(sg), &unused);
+			drop_into(c, pvi_seg_addr(sg), &unused);
 	}
 	unmap_list(c, unused);
 	discard(c, list, requested);

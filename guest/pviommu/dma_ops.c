@@ -20,8 +20,8 @@ static const struct pvi_strategy *strategy_of(struct pvi_endpoint *ep)
 	return smp_load_acquire(&ep->strategy);
 }
 
-static struct pvi_how how_of(struct pvi_endpoint *ep, struct device *dev,
-			     enum dma_data_direction dir, unsigned long attrs)
+static __always_inline struct pvi_how how_of(struct pvi_endpoint *ep, struct device *dev,
+					     enum dma_data_direction dir, unsigned long attrs)
 {
 	return (struct pvi_how){.prot = prot_of(dir),
 				.skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC,

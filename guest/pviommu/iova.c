@@ -7,11 +7,6 @@
 /* A to-device transfer of at most this many bytes is counted as small: a header. */
 #define SMALL_BYTES 256
 
-void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n)
-{
-	this_cpu_add(ep->counts.pcpu->dmas, n);
-}
-
 void pvi_count_fallback(struct pvi_endpoint *ep)
 {
 	atomic64_inc(&ep->counts.bounce_fallbacks);
@@ -51,11 +46,6 @@ void pvi_report_lost(struct pvi_endpoint *ep, u64 npages, int err)
 void pvi_report_unmapped_twice(struct pvi_endpoint *ep, u64 addr)
 {
 	dev_warn_ratelimited(&ep->pdev->dev, "pviommu: its driver unmapped %#llx twice\n", addr);
-}
-
-u64 pvi_stream_limit(struct pvi_endpoint *ep, struct device *dev)
-{
-	return min3(dma_get_mask(dev), dev->bus_dma_limit ?: U64_MAX, ep->viommu->input.last);
 }
 
 int pvi_space_init(struct pvi_space *sp, unsigned long first, unsigned long last)

@@ -207,10 +207,16 @@ static inline bool pvi_space_has(const struct pvi_space *sp, dma_addr_t addr)
 /* Coherent memory's: one mapping of the endpoint's own space; see core/strategy/mapping.h. */
 int pvi_iova_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size);
 
-void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n);
+static inline void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n)
+{
+	this_cpu_add(ep->counts.pcpu->dmas, n);
+}
 
 /* The highest address that a streaming mapping of @dev may have. */
-u64 pvi_stream_limit(struct pvi_endpoint *ep, struct device *dev);
+static inline u64 pvi_stream_limit(struct pvi_endpoint *ep, struct device *dev)
+{
+	return min3(dma_get_mask(dev), dev->bus_dma_limit ?: U64_MAX, ep->viommu->input.last);
+}
 
 /* ---- strategies ---- */
 
