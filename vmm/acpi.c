@@ -249,6 +249,24 @@ static void add_pvpanic(struct aml *aml)
 	aml_end(aml, device);
 }
 
+/* Each slot's first pin leads straight to the IOAPIC; the others are not there. */
+static void add_routing(struct aml *aml)
+{
+	size_t table, entry;
+
+	aml_name(aml, "_PRT");
+	table = aml_begin_package(aml, PCI_MAX_SLOTS - 1);
+	for (unsigned int slot = 1; slot < PCI_MAX_SLOTS; slot++) {
+		entry = aml_begin_package(aml, 4);
+		aml_int(aml, slot << 16 | 0xffff); /* any function */
+		aml_int(aml, 0);
+		aml_int(aml, 0);
+		aml_int(aml, pci_slot_gsi(slot));
+		aml_end(aml, entry);
+	}
+	aml_end(aml, table);
+}
+
 static void add_pci(struct aml *aml, const struct acpi_config *config)
 {
 	struct aml_res ecam = {0};
@@ -283,6 +301,8 @@ static void add_pci(struct aml *aml, const struct acpi_config *config)
 				     config->mmio64_base + config->mmio64_size - 1);
 	aml_name(aml, "_CRS");
 	aml_resources(aml, &windows);
+	if (config->intx)
+		add_routing(aml);
 	aml_end(aml, device);
 }
 

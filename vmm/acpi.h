@@ -11,6 +11,7 @@ struct acpi_config {
 	unsigned int nr_cpus;
 	bool pci;
 	bool viommu; /* only with pci */
+	bool intx;   /* slots have interrupt lines: pci_slot_gsi() */
 	uint64_t mmio64_base, mmio64_size;
 };
 

@@ -10,6 +10,7 @@
 
 #include "vmm/devices.h"
 #include "vmm/log.h"
+#include "vmm/vfio_device.h"
 #include "vmm/vfu_device.h"
 #include "vmm/viommu_fn.h"
 
@@ -56,8 +57,12 @@ static void iommu_failed(void *ctx, uint32_t endpoint)
 	struct vm *vm = ctx;
 	unsigned int i = (endpoint >> 3) - (VIOMMU_SLOT + 1);
 
-	if (i < vm->nr_devices)
-		vfu_device_stuck(vm->device[i]);
+	if (i >= vm->nr_devices)
+		return;
+	if (vm->device[i].simulated)
+		vfu_device_stuck(vm->device[i].simulated);
+	else
+		vfio_device_stuck(vm->device[i].assigned);
 }
 
 /* --iommu off: the guest sees none, and its devices stay in bypass, which leads to RAM only. */
@@ -132,7 +137,20 @@ static int open_device(const struct options *opts, unsigned int i, struct vfu_co
 	return err;
 }
 
-static int add_device(struct vm *vm, const struct options *opts, unsigned int i)
+static int add_assigned(struct vm *vm, const struct options *opts, unsigned int i)
+{
+	const struct vfio_device_config config = {
+		.name = opts->device[i].text,
+		.bdf = opts->device[i].path,
+		.root = "",
+		.slot = VIOMMU_SLOT + 1 + i,
+		.unsafe_interrupts = opts->device[i].unsafe_interrupts,
+	};
+
+	return vfio_device_new(vm, &config, &vm->device[i].assigned);
+}
+
+static int add_simulated(struct vm *vm, const struct options *opts, unsigned int i)
 {
 	struct vfu_config config = {
 		.name = opts->device[i].text, .sock = -1, .slot = VIOMMU_SLOT + 1 + i};
@@ -141,23 +159,26 @@ static int add_device(struct vm *vm, const struct options *opts, unsigned int i)
 	err = open_device(opts, i, &config);
 	if (err)
 		return err;
-	err = vfu_device_new(vm, &config, &vm->device[i]);
+	err = vfu_device_new(vm, &config, &vm->device[i].simulated);
 	if (err) {
 		close(config.sock);
 		if (config.pid)
 			vfu_spawn_end(config.pid);
-		return err;
 	}
-	vm->nr_devices++;
-	return 0;
+	return err;
 }
 
 static int add_devices(struct vm *vm, const struct options *opts)
 {
 	int err = 0;
 
-	for (unsigned int i = 0; i < opts->nr_devices && !err; i++)
-		err = add_device(vm, opts, i);
+	for (unsigned int i = 0; i < opts->nr_devices && !err; i++) {
+		if (opts->device[i].kind == OPTION_ASSIGN)
+			err = add_assigned(vm, opts, i);
+		else
+			err = add_simulated(vm, opts, i);
+		vm->nr_devices += !err;
+	}
 	/* But for a lack of memory, it is the option's value that is wrong. */
 	return err && err != -ENOMEM ? -EINVAL : err;
 }
@@ -190,7 +211,8 @@ void devices_quiesce(struct vm *vm)
 	/* vm_end() has, on a thread that may not be through with it yet. */
 	pci_quiesce_all(&vm->pci);
 	for (unsigned int i = 0; i < vm->nr_devices; i++)
-		vfu_device_hang_up(vm->device[i]);
+		if (vm->device[i].simulated)
+			vfu_device_hang_up(vm->device[i].simulated);
 }
 
 void devices_reset(struct vm *vm)
@@ -203,8 +225,10 @@ void devices_done(struct vm *vm)
 {
 	if (!devices_any(vm))
 		return;
-	for (unsigned int i = 0; i < vm->nr_devices; i++)
-		vfu_device_free(vm->device[i]);
+	for (unsigned int i = 0; i < vm->nr_devices; i++) {
+		vfu_device_free(vm->device[i].simulated);
+		vfio_device_free(vm->device[i].assigned);
+	}
 	if (vm->viommu_fn)
 		viommu_fn_free(vm->viommu_fn);
 	pvi_iommu_free(vm->iommu);

@@ -178,6 +178,16 @@ int irq_fd_attach(struct irq *irq, int fd, unsigned int gsi)
 	return ioctl(irq->vm_fd, KVM_IRQFD, &arg) < 0 ? -errno : 0;
 }
 
+int irq_fd_attach_level(struct irq *irq, int fd, unsigned int gsi, int ack_fd)
+{
+	struct kvm_irqfd arg = {.fd = (uint32_t)fd,
+				.gsi = gsi,
+				.flags = KVM_IRQFD_FLAG_RESAMPLE,
+				.resamplefd = (uint32_t)ack_fd};
+
+	return ioctl(irq->vm_fd, KVM_IRQFD, &arg) < 0 ? -errno : 0;
+}
+
 void irq_fd_detach(struct irq *irq, int fd, unsigned int gsi)
 {
 	struct kvm_irqfd arg = {.fd = (uint32_t)fd, .gsi = gsi, .flags = KVM_IRQFD_FLAG_DEASSIGN};

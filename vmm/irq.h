@@ -44,6 +44,8 @@ int irq_gsi_route(struct irq *irq, unsigned int gsi, const struct irq_msi *msi);
 
 /* Ties eventfd @fd to @gsi, or unties it. */
 int irq_fd_attach(struct irq *irq, int fd, unsigned int gsi);
+/* A level: on the guest's acknowledgement the line falls, and eventfd @ack_fd is signalled. */
+int irq_fd_attach_level(struct irq *irq, int fd, unsigned int gsi, int ack_fd);
 void irq_fd_detach(struct irq *irq, int fd, unsigned int gsi);
 
 /* Doorbells: KVM signals @fd on writes of @len bytes at @addr (len 0: any length, any value). */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/host_pci.h"
 #include "vmm/log.h"
 #include "vmm/options.h"
 
@@ -23,6 +24,7 @@ enum {
 	OPT_CPUS,
 	OPT_DISK,
 	OPT_DEVICE,
+	OPT_ASSIGN,
 	OPT_IOMMU,
 	OPT_STATS,
 	OPT_GRACE,
@@ -39,6 +41,7 @@ static const struct option long_options[] = {
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"disk", required_argument, NULL, OPT_DISK},
 	{"device", required_argument, NULL, OPT_DEVICE},
+	{"assign", required_argument, NULL, OPT_ASSIGN},
 	{"iommu", required_argument, NULL, OPT_IOMMU},
 	{"stats", required_argument, NULL, OPT_STATS},
 	{"grace", required_argument, NULL, OPT_GRACE},
@@ -60,6 +63,7 @@ void options_usage(FILE *out)
 	      "  --cpus N              virtual CPUs, 1 to 8 (default: 1)\n"
 	      "  --disk PATH[,ro]      a disk, simulated in a process of its own; repeatable\n"
 	      "  --device socket=PATH  a vfio-user device process that listens there; repeatable\n"
+	      "  --assign BDF          a PCI device of the host, as 0000:01:00.0; repeatable\n"
 	      "  --iommu MODE          strict: no DMA before the guest attaches a device "
 	      "(default)\n"
 	      "                        boot-bypass: DMA passes until then; off: no virtio-iommu\n"
@@ -215,6 +219,31 @@ static int parse_device(struct options *opts, const char *text)
 			  false);
 }
 
+static int parse_assign(struct options *opts, const char *text)
+{
+	static const char unsafe[] = ",unsafe-interrupts";
+	char bdf[HOST_PCI_BDF_SIZE];
+	size_t len = strcspn(text, ",");
+	int err;
+
+	if (host_pci_parse(text, len, bdf) || (text[len] && strcmp(text + len, unsafe))) {
+		log_error("--assign %s: not a PCI address; give one as 0000:01:00.0, see pviommu "
+			  "devices",
+			  text);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < opts->nr_devices; i++) {
+		if (opts->device[i].kind == OPTION_ASSIGN && !strcmp(opts->device[i].path, bdf)) {
+			log_error("--assign %s: given twice; give it once", text);
+			return -EINVAL;
+		}
+	}
+	err = add_device(opts, "--assign", OPTION_ASSIGN, text, bdf, strlen(bdf), false);
+	if (!err)
+		opts->device[opts->nr_devices - 1].unsafe_interrupts = text[len];
+	return err;
+}
+
 static int parse_one(struct options *opts, int opt, const char *text)
 {
 	switch (opt) {
@@ -242,6 +271,8 @@ static int parse_one(struct options *opts, int opt, const char *text)
 		return parse_disk(opts, text);
 	case OPT_DEVICE:
 		return parse_device(opts, text);
+	case OPT_ASSIGN:
+		return parse_assign(opts, text);
 	case OPT_QUIRKS:
 		opts->testbed_quirks = true;
 		return 0;

@@ -14,7 +14,7 @@
 
 #define OPTIONS_DEFAULT_CMDLINE "console=ttyS0 panic=-1"
 
-enum option_device { OPTION_DISK, OPTION_SOCKET };
+enum option_device { OPTION_DISK, OPTION_SOCKET, OPTION_ASSIGN };
 
 struct options {
 	const char *kernel;
@@ -30,8 +30,9 @@ struct options {
 	bool testbed_quirks;
 	struct {
 		enum option_device kind;
-		char *path; /* allocated */
+		char *path; /* allocated; of --assign the address, as /sys spells it */
 		bool read_only;
+		bool unsafe_interrupts;
 		const char *text; /* the option's value as given */
 	} device[OPTIONS_MAX_DEVICES];
 	unsigned int nr_devices;

@@ -50,6 +50,8 @@ struct pci_fn_ops {
 	void (*bus_master)(struct pci_fn *fn, bool on);
 	/* BAR @bar now decodes at @gpa (0: not at all): move doorbells; may be NULL. */
 	void (*bar_moved)(struct pci_fn *fn, unsigned int bar, uint64_t gpa);
+	/* The guest wrote config space, and the other operations were told; may be NULL. */
+	void (*config_written)(struct pci_fn *fn);
 	/* An MSI-X vector was masked or given a message (NULL: masked); may be NULL. */
 	void (*vector)(struct pci_fn *fn, unsigned int vector, const struct irq_msi *msi);
 	/* Is an interrupt waiting behind a masked vector? NULL: the bus's own record is all. */
@@ -123,6 +125,12 @@ struct pci_bus {
 	uint32_t cf8;
 	pthread_mutex_t cf8_lock; /* guards cf8; held for no call */
 };
+
+/* The line that a slot's interrupt pin leads to: level, by _PRT. */
+static inline unsigned int pci_slot_gsi(unsigned int slot)
+{
+	return 16 + slot % 8;
+}
 
 /* Registers ECAM and 0xCF8-0xCFF; the host bridge is function 0. */
 int pci_init(struct pci_bus *pci, struct bus *bus, struct irq *irq);

@@ -45,6 +45,8 @@ static void act(struct pci_fn *fn, uint32_t off, uint32_t len, bool was_master)
 		pci_bar_update(fn);
 	if (msix && touches(off, len, msix, msix + PCI_CAP_MSIX_SIZEOF))
 		pci_msix_control(fn);
+	if (fn->ops->config_written)
+		fn->ops->config_written(fn);
 }
 
 void pci_config_write(struct pci_fn *fn, uint32_t off, const void *buf, uint32_t len)
@@ -70,4 +72,6 @@ void pci_config_reset(struct pci_fn *fn)
 		fn->ops->bus_master(fn, false);
 	pci_bar_update(fn);
 	pci_msix_reset(fn);
+	if (fn->ops->config_written)
+		fn->ops->config_written(fn);
 }

@@ -84,6 +84,7 @@ static int write_acpi(struct run *run)
 	const struct acpi_config config = {.nr_cpus = run->vm.nr_cpus,
 					   .pci = devices_any(&run->vm),
 					   .viommu = run->vm.viommu_fn,
+					   .intx = run->vm.groups,
 					   .mmio64_base = run->vm.pci.mmio64_base,
 					   .mmio64_size = run->vm.pci.mmio64_size};
 	uint8_t tables[8192];
@@ -127,6 +128,15 @@ static int init_vcpus(struct run *run)
 	return vcpus_init(&run->vm, &config);
 }
 
+static int init_kvm_stats(struct run *run)
+{
+	int fd[OPTIONS_MAX_CPUS];
+
+	for (unsigned int i = 0; i < run->vm.nr_cpus; i++)
+		fd[i] = run->vm.vcpu[i].fd;
+	return run->opts->stats ? kvm_stats_init(&run->vm.kvm_stats, fd, run->vm.nr_cpus) : 0;
+}
+
 static int init_pm(struct run *run)
 {
 	int err = pm_init(&run->pm, &run->vm);
@@ -141,7 +151,7 @@ static enum vm_end run_guest(struct run *run)
 {
 	enum vm_end how = VM_END_ERROR;
 
-	if (!sandbox_vmm()) {
+	if (!sandbox_vmm(run->vm.groups)) {
 		vcpus_run(&run->vm);
 		how = vm_loop(&run->vm);
 	}
@@ -173,9 +183,10 @@ static int set_up_and_run(struct run *run, enum vm_end *ret_how)
 	err = console_init(&run->console, &run->vm);
 	if (err)
 		goto out_signals;
-	err = init_vcpus(run);
+	err = init_vcpus(run) ?: init_kvm_stats(run);
 	if (!err)
 		*ret_how = run_guest(run);
+	kvm_stats_done(&run->vm.kvm_stats);
 	vcpus_done(&run->vm);
 	console_done(&run->console);
 out_signals:

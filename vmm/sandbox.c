@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/kvm.h>
+#include <linux/vfio.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,6 +23,7 @@ static int allow_memory(scmp_filter_ctx ctx)
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
 		SCMP_A4(SCMP_CMP_MASKED_EQ, UINT32_MAX, UINT32_MAX), /* fd -1 */
 	};
+	const struct scmp_arg_cmp drop = SCMP_A2(SCMP_CMP_EQ, MADV_DONTNEED);
 	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	int err;
 
@@ -30,7 +32,8 @@ static int allow_memory(scmp_filter_ctx ctx)
 	err = err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(munmap), 0);
 	err = err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 0);
 	err = err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(brk), 0);
-	return err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 0);
+	/* Never MADV_REMOVE: a page of guest memory that a device may reach stays that page. */
+	return err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 1, drop);
 }
 
 int sandbox_loader(int result_fd)
@@ -106,6 +109,7 @@ static const int vmm_calls[] = {
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 	SCMP_SYS(ftruncate),
+	SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(renameat2),
 	SCMP_SYS(unlinkat),
@@ -122,23 +126,40 @@ static const unsigned int vmm_ioctls[] = {
 	KVM_SIGNAL_MSI, TCGETS,	      TCSETS,
 };
 
-static int allow_vmm(scmp_filter_ctx ctx)
-{
-	int err = allow_memory(ctx);
+/* With assigned devices: their mappings, BARs, interrupts and resets. Nothing is opened. */
+static const unsigned int vfio_ioctls[] = {
+	VFIO_IOMMU_MAP_DMA,  VFIO_IOMMU_UNMAP_DMA,	VFIO_DEVICE_SET_IRQS,
+	VFIO_DEVICE_RESET,   VFIO_DEVICE_PCI_HOT_RESET, KVM_SET_USER_MEMORY_REGION,
+	KVM_SET_DEVICE_ATTR,
+};
 
-	for (size_t i = 0; i < sizeof(vmm_calls) / sizeof(vmm_calls[0]) && !err; i++)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, vmm_calls[i], 0);
-	for (size_t i = 0; i < sizeof(vmm_ioctls) / sizeof(vmm_ioctls[0]) && !err; i++) {
+static int allow_ioctls(scmp_filter_ctx ctx, const unsigned int *ioctls, size_t nr)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < nr && !err; i++) {
 		/* The kernel looks at 32 bits of the request; so does the filter. */
 		const struct scmp_arg_cmp request =
-			SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, vmm_ioctls[i]);
+			SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, ioctls[i]);
 
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, request);
 	}
 	return err;
 }
 
-int sandbox_vmm(void)
+static int allow_vmm(scmp_filter_ctx ctx, bool assigned)
+{
+	int err = allow_memory(ctx);
+
+	for (size_t i = 0; i < sizeof(vmm_calls) / sizeof(vmm_calls[0]) && !err; i++)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, vmm_calls[i], 0);
+	err = err ?: allow_ioctls(ctx, vmm_ioctls, sizeof(vmm_ioctls) / sizeof(vmm_ioctls[0]));
+	if (!assigned)
+		return err;
+	return err ?: allow_ioctls(ctx, vfio_ioctls, sizeof(vfio_ioctls) / sizeof(vfio_ioctls[0]));
+}
+
+int sandbox_vmm(bool assigned)
 {
 	scmp_filter_ctx ctx = NULL;
 	int err;
@@ -150,7 +171,7 @@ int sandbox_vmm(void)
 	}
 	/* A balanced tree: KVM_RUN is the call that counts, and it costs the same as any. */
 	err = err ?: seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	err = err ?: allow_vmm(ctx);
+	err = err ?: allow_vmm(ctx, assigned);
 	err = err ?: seccomp_load(ctx);
 	if (ctx)
 		seccomp_release(ctx);

@@ -3,10 +3,15 @@
 #ifndef VMM_SANDBOX_H
 #define VMM_SANDBOX_H
 
+#include <stdbool.h>
+
 /* For the child that unpacks a kernel: memory, and writing to @result_fd. */
 int sandbox_loader(int result_fd);
 
-/* For the VMM after set-up, all threads: no capabilities, a short list of system calls. */
-int sandbox_vmm(void);
+/*
+ * For the VMM after set-up, all threads: no capabilities, a short list of system calls. A
+ * little more with devices of the host @assigned.
+ */
+int sandbox_vmm(bool assigned);
 
 #endif

@@ -15,6 +15,7 @@
 #include "vmm/log.h"
 #include "vmm/stats.h"
 #include "vmm/vcpu.h"
+#include "vmm/vfio_device.h"
 #include "vmm/vfu_device.h"
 
 static uint64_t now_ns(void)
@@ -98,12 +99,18 @@ static void write_all(const struct stats *stats, int how, FILE *out)
 	write_end(stats, how, out);
 	fprintf(out, "\"vcpus\":%u,\"mem_bytes\":%" PRIu64 ",", vm->nr_cpus, vm->mem.size);
 	write_exits(vm, out);
+	fputs("\"kvm\":", out);
+	kvm_stats_write(&vm->kvm_stats, out);
+	fputc(',', out);
 	write_iommu(vm, out);
 	fputs("\"devices\":[", out);
 	for (unsigned int i = 0; i < vm->nr_devices; i++) {
 		if (i)
 			fputc(',', out);
-		vfu_device_stats(vm->device[i], out);
+		if (vm->device[i].simulated)
+			vfu_device_stats(vm->device[i].simulated, out);
+		else
+			vfio_device_stats(vm->device[i].assigned, out);
 	}
 	fputs("]}\n", out);
 }

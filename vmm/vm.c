@@ -143,7 +143,7 @@ int vm_init(struct vm *vm, unsigned int nr_cpus, uint64_t mem)
 	int err;
 
 	memset(vm, 0, sizeof(*vm));
-	vm->kvm_fd = vm->vm_fd = vm->epoll_fd = vm->end_fd = vm->mem.fd = -1;
+	vm->kvm_fd = vm->vm_fd = vm->epoll_fd = vm->end_fd = vm->mem.fd = vm->vfio_kvm_fd = -1;
 	vm->nr_cpus = nr_cpus;
 	vm->end = VM_RUNNING;
 	err = bus_init(&vm->bus);
@@ -154,6 +154,7 @@ int vm_init(struct vm *vm, unsigned int nr_cpus, uint64_t mem)
 	err = err ?: memory_init(&vm->mem, mem);
 	err = err ?: add_memory(vm);
 	err = err ?: init_loop(vm);
+	err = err ?: memslots_init(&vm->memslots, vm->vm_fd);
 	if (!err) {
 		err = irq_init(&vm->irq, vm->vm_fd);
 		if (err)
@@ -184,6 +185,8 @@ void vm_done(struct vm *vm)
 		irq_done(&vm->irq);
 	close_fd(vm->end_fd);
 	close_fd(vm->epoll_fd);
+	close_fd(vm->vfio_kvm_fd);
+	memslots_done(&vm->memslots);
 	/* The memory slots go with the VM, and only then the memory. */
 	close_fd(vm->vm_fd);
 	close_fd(vm->kvm_fd);

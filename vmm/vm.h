@@ -10,8 +10,10 @@
 
 #include "vmm/bus.h"
 #include "vmm/irq.h"
+#include "vmm/kvm_stats.h"
 #include "vmm/log.h"
 #include "vmm/memory.h"
+#include "vmm/memslot.h"
 #include "vmm/pci.h"
 
 /* How the run ends; the command's exit status (documented in pviommu-run(1)). */
@@ -30,6 +32,13 @@ enum vm_iommu { VM_IOMMU_STRICT, VM_IOMMU_BOOT_BYPASS, VM_IOMMU_OFF };
 
 struct vcpu;
 struct vm_watcher;
+struct vfio_group;
+
+/* One of them. */
+struct vm_device {
+	struct vfu_device *simulated;
+	struct vfio_device *assigned;
+};
 
 struct vm {
 	int kvm_fd;
@@ -42,11 +51,15 @@ struct vm {
 	struct pci_bus pci;
 	struct pvi_iommu *iommu;     /* NULL without devices */
 	struct viommu_fn *viommu_fn; /* NULL with --iommu off */
-	struct vfu_device **device;  /* simulated devices, in slot order */
+	struct vm_device *device;    /* in slot order */
 	unsigned int nr_devices;
+	struct vfio_group *groups; /* of the host, that assigned devices belong to */
+	int vfio_kvm_fd;	   /* KVM's list of these groups; -1: none */
+	struct memslots memslots;
 	struct log_rate fault_rate[PCI_MAX_SLOTS]; /* of the messages about DMA faults */
 
 	struct vcpu *vcpu; /* nr_cpus of them */
+	struct kvm_stats kvm_stats;
 	int epoll_fd;
 	int end_fd;		     /* eventfd: end has been set */
 	_Atomic int end;	     /* enum vm_end, or VM_RUNNING */

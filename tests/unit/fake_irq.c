@@ -85,7 +85,7 @@ int irq_gsi_route(struct irq *irq, unsigned int gsi, const struct irq_msi *msi)
 	return err;
 }
 
-int irq_fd_attach(struct irq *irq, int fd, unsigned int gsi)
+static int attach(int fd, unsigned int gsi, int ack_fd)
 {
 	int err = 0;
 
@@ -95,10 +95,21 @@ int irq_fd_attach(struct irq *irq, int fd, unsigned int gsi)
 			err = -EBUSY;
 	if (!err && fake_irq.nr_irqfds < FAKE_MAX) {
 		fake_irq.irqfd[fake_irq.nr_irqfds].fd = fd;
+		fake_irq.irqfd[fake_irq.nr_irqfds].ack_fd = ack_fd;
 		fake_irq.irqfd[fake_irq.nr_irqfds++].gsi = gsi;
 	}
 	pthread_mutex_unlock(&fake_irq.lock);
 	return err;
+}
+
+int irq_fd_attach(struct irq *irq, int fd, unsigned int gsi)
+{
+	return attach(fd, gsi, -1);
+}
+
+int irq_fd_attach_level(struct irq *irq, int fd, unsigned int gsi, int ack_fd)
+{
+	return attach(fd, gsi, ack_fd);
 }
 
 void irq_fd_detach(struct irq *irq, int fd, unsigned int gsi)

@@ -19,6 +19,7 @@ struct fake_irq {
 	struct {
 		int fd; /* -1: none */
 		unsigned int gsi;
+		int ack_fd; /* -1: not a level */
 	} irqfd[FAKE_MAX];
 	unsigned int nr_irqfds;
 	struct {

@@ -108,6 +108,8 @@ void tree_new(void)
 {
 	strcpy(tree_root, "/tmp/pvi-host-XXXXXX");
 	assert_non_null(mkdtemp(tree_root));
+	/* For tests that go on as another user. */
+	assert_int_equal(chmod(tree_root, 0755), 0);
 	tree_kernel = (struct tree_kernel){.fail_in = -1};
 	add(TREE_A, "0x020000\n", 5, 0);
 	add(TREE_B, "0x010802\n", 6, 0x80);

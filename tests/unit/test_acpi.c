@@ -75,6 +75,7 @@ static void build(bool pci, bool viommu, unsigned int nr_cpus)
 	const struct acpi_config config = {.nr_cpus = nr_cpus,
 					   .pci = pci,
 					   .viommu = viommu,
+					   .intx = viommu,
 					   .mmio64_base = 0x8000000000,
 					   .mmio64_size = 0x4000000000};
 
@@ -174,7 +175,7 @@ static void decompiles(void **state)
 {
 	char folder[] = "/tmp/test_acpi.XXXXXX", path[64], command[256], line[256];
 	const uint8_t *table;
-	bool bus_window = false;
+	bool bus_window = false, slot3 = false, routing = false;
 	FILE *f;
 
 	if (system("command -v iasl >/dev/null 2>&1"))
@@ -193,10 +194,15 @@ static void decompiles(void **state)
 	snprintf(path, sizeof(path), "%s/dsdt.dsl", folder);
 	f = fopen(path, "r");
 	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
+	while (fgets(line, sizeof(line), f)) {
 		bus_window |= strstr(line, "0x0000008000000000, // Range Minimum") != NULL;
+		slot3 |= strstr(line, "0x0003FFFF") != NULL;
+		/* Its line, GSI 19. */
+		routing |= slot3 && strstr(line, "0x13");
+	}
 	fclose(f);
 	assert_true(bus_window);
+	assert_true(routing);
 	snprintf(command, sizeof(command), "rm -r %s", folder);
 	assert_int_equal(system(command), 0);
 }

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -86,6 +87,37 @@ static void all_of_them(void **state)
 	assert_string_equal(opts.device[1].path, "/s");
 	assert_string_equal(opts.device[2].path, "b");
 	assert_false(opts.device[2].read_only);
+	options_done(&opts);
+}
+
+static void assigned(void **state)
+{
+	static const char *const bad[] = {
+		"0000:01:00",	     "01:00.0,", "01:00.0,x", "eth0", "01:00.0,unsafe-interrupts,",
+		",unsafe-interrupts"};
+	struct options opts;
+	char line[80];
+
+	assert_int_equal(parse(&opts, "--kernel k --assign 0A:00.1 --disk d "
+				      "--assign 0000:01:00.0,unsafe-interrupts"),
+			 0);
+	assert_int_equal(opts.nr_devices, 3);
+	assert_int_equal(opts.device[0].kind, OPTION_ASSIGN);
+	assert_string_equal(opts.device[0].path, "0000:0a:00.1");
+	assert_string_equal(opts.device[0].text, "0A:00.1");
+	assert_false(opts.device[0].unsafe_interrupts);
+	assert_string_equal(opts.device[2].path, "0000:01:00.0");
+	assert_true(opts.device[2].unsafe_interrupts);
+	options_done(&opts);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "--kernel k --assign %s", bad[i]);
+		assert_int_equal(parse(&opts, line), -EINVAL);
+		assert_non_null(strstr(said, "not a PCI address"));
+		options_done(&opts);
+	}
+	assert_int_equal(parse(&opts, "--kernel k --assign 01:00.0 --assign 0000:01:00.0"),
+			 -EINVAL);
+	assert_non_null(strstr(said, "given twice"));
 	options_done(&opts);
 }
 
@@ -182,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(all_of_them),
+		cmocka_unit_test(assigned),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(too_many_devices),

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A real device on the bus, from the guest's side and from the host's. */
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <pviommu/iommu.h>
+
+#include "fake_irq.h"
+#include "fake_vfio_sys.h"
+#include "fake_vm.h"
+#include "host_tree.h"
+#include "pci_guest.h"
+#include "vmm/vfio_device.h"
+
+#define SLOT  3u
+#define BAR0  0xc0000000ull
+#define BAR2  0x4000000000ull
+#define TABLE (BAR0 + 0x2000)
+
+static struct vm vm;
+static struct vfio_device *dev;
+static char said[1024];
+
+static void *ram(void *ctx, uint64_t gpa, uint64_t len, uint64_t *ret_len)
+{
+	return memory_ram(&vm.mem, gpa, len, ret_len);
+}
+
+static int start(void)
+{
+	const struct vfio_device_config config = {
+		.name = "00:02.0", .bdf = TREE_A, .root = tree_root, .slot = SLOT};
+	int pipe_fd[2], saved, err;
+	ssize_t n;
+
+	assert_int_equal(pipe2(pipe_fd, O_NONBLOCK), 0);
+	saved = dup(STDERR_FILENO);
+	dup2(pipe_fd[1], STDERR_FILENO);
+	dev = NULL;
+	err = vfio_device_new(&vm, &config, &dev);
+	dup2(saved, STDERR_FILENO);
+	n = read(pipe_fd[0], said, sizeof(said) - 1);
+	said[n > 0 ? n : 0] = '\0';
+	close(saved);
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+	return err;
+}
+
+static int set_up(void **state)
+{
+	static const struct pvi_iommu_ops ops = {.ram = ram};
+	const struct pvi_iommu_config config = {.ops = &ops,
+						.input_last = UINT64_MAX >> 16,
+						.domain_last = UINT32_MAX,
+						.allow_bypass = true,
+						.start_bypass = true};
+
+	tree_new();
+	tree_bind(TREE_A, "vfio-pci");
+	fake_sys_reset();
+	fake_irq_reset();
+	assert_int_equal(fake_vm_init(&vm), 0);
+	vm.vfio_kvm_fd = -1;
+	vm.iommu_mode = VM_IOMMU_OFF;
+	assert_int_equal(memory_init(&vm.mem, 1 << 20), 0);
+	irq_init(&vm.irq, -1);
+	assert_int_equal(pci_init(&vm.pci, &vm.bus, &vm.irq), 0);
+	vm.pci.mmio64_base = BAR2;
+	vm.pci.mmio64_size = BAR2;
+	assert_int_equal(pvi_iommu_new(&config, &vm.iommu), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	vfio_device_free(dev);
+	assert_null(vm.groups);
+	assert_int_equal(fake_sys.files, 0);
+	assert_int_equal(fake_sys.maps, 0);
+	assert_int_equal(fake_sys_slots(), 0);
+	assert_int_equal(fake_sys.dma_bytes, 0);
+	assert_int_equal(fake_irq.nr_irqfds, 0);
+	assert_int_equal(vm.irq.nr_gsi, 0);
+	pci_done(&vm.pci);
+	irq_done(&vm.irq);
+	pvi_iommu_free(vm.iommu);
+	memory_done(&vm.mem);
+	bus_done(&vm.bus);
+	close(vm.epoll_fd);
+	close(vm.end_fd);
+	tree_free();
+	return 0;
+}
+
+static uint32_t cfg(uint32_t off, uint32_t len)
+{
+	return guest_cfg_read(&vm.bus, SLOT, off, len);
+}
+
+static void set_cfg(uint32_t off, uint32_t value, uint32_t len)
+{
+	guest_cfg_write(&vm.bus, SLOT, off, value, len);
+}
+
+static void place_bars(uint16_t command)
+{
+	set_cfg(PCI_BASE_ADDRESS_0, (uint32_t)BAR0, 4);
+	set_cfg(PCI_BASE_ADDRESS_1, 0x2000, 4);
+	set_cfg(PCI_BASE_ADDRESS_2, (uint32_t)BAR2, 4);
+	set_cfg(PCI_BASE_ADDRESS_3, (uint32_t)(BAR2 >> 32), 4);
+	set_cfg(PCI_COMMAND, command, 2);
+}
+
+#define ON (PCI_COMMAND_MEMORY | PCI_COMMAND_IO)
+
+static void at_the_start(void **state)
+{
+	assert_int_equal(start(), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(fake_sys.resets, 1);
+	assert_int_equal(fake_sys_command(), ON);
+	/* The line is on, as the guest finds it; nothing decodes. */
+	assert_int_equal(fake_sys.irq_index, VFIO_PCI_INTX_IRQ_INDEX);
+	assert_int_equal(fake_irq.irqfd[0].gsi, 16 + SLOT);
+	assert_int_equal(fake_sys_slots(), 0);
+	assert_int_equal(cfg(PCI_VENDOR_ID, 4), 0x10d38086);
+	assert_int_equal(cfg(PCI_COMMAND, 2), 0);
+	assert_int_equal(cfg(PCI_INTERRUPT_PIN, 1), 1);
+	assert_int_equal(cfg(0x100, 4), 0);
+}
+
+static void bars_of_the_guest(void **state)
+{
+	uint64_t off;
+	uint8_t byte = 0;
+
+	assert_int_equal(start(), 0);
+	set_cfg(PCI_BASE_ADDRESS_0, UINT32_MAX, 4);
+	assert_int_equal(cfg(PCI_BASE_ADDRESS_0, 4), 0xffffc000);
+	place_bars(ON);
+	assert_int_equal(fake_sys_slot(BAR0, 0, &off), 0x2000);
+	assert_int_equal(fake_sys_slot(BAR2, 2, &off), 0x8000);
+	/* Real BARs are the host's: what the guest wrote is not there. */
+	assert_int_equal(pvi_get32(fake_sys.region[7].byte + PCI_BASE_ADDRESS_0), 0xfeb00000);
+	/* Onto RAM it cannot go. */
+	set_cfg(PCI_BASE_ADDRESS_0, 0, 4);
+	assert_int_equal(fake_sys_slot(0, 0, &off), 0);
+	set_cfg(PCI_BASE_ADDRESS_0, 0x80000, 4);
+	assert_int_equal(fake_sys_slots(), 1);
+	set_cfg(PCI_COMMAND, 0, 2);
+	assert_int_equal(fake_sys_slots(), 0);
+	place_bars(ON);
+	fake_sys.region[1].byte[5] = 0x5a;
+	bus_access(&vm.bus, BUS_PIO, 0x2005, &byte, 1, false);
+	assert_int_equal(byte, 0x5a);
+	byte = 0xa5;
+	bus_access(&vm.bus, BUS_PIO, 0x2007, &byte, 1, true);
+	assert_int_equal(fake_sys.region[1].byte[7], 0xa5);
+	/* The pages of the table are trapped, what else is in them goes to the device. */
+	guest_write(&vm.bus, BAR0 + 0x2800, 0x12345678, 4);
+	assert_int_equal(pvi_get32(fake_sys.region[0].byte + 0x2800), 0x12345678);
+	guest_write(&vm.bus, TABLE, 0xfee01000, 4);
+	assert_int_equal(pvi_get32(fake_sys.region[0].byte + 0x2000), 0);
+}
+
+static void bus_mastery(void **state)
+{
+	assert_int_equal(start(), 0);
+	place_bars(ON | PCI_COMMAND_MASTER);
+	assert_int_equal(fake_sys_command(), ON | PCI_COMMAND_MASTER);
+	set_cfg(PCI_COMMAND, ON, 2);
+	assert_int_equal(fake_sys_command(), ON);
+	set_cfg(PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	assert_int_equal(fake_sys_command(), ON | PCI_COMMAND_MASTER);
+	/* No other bit of the guest's gets there. */
+	set_cfg(PCI_COMMAND, 0xffff, 2);
+	assert_int_equal(fake_sys_command(), ON | PCI_COMMAND_MASTER);
+}
+
+static void unmask_vector(unsigned int i, uint32_t data)
+{
+	guest_write(&vm.bus, TABLE + 16 * i, 0xfee01000, 8);
+	guest_write(&vm.bus, TABLE + 16 * i + 8, data, 4);
+	guest_write(&vm.bus, TABLE + 16 * i + 12, 0, 4);
+}
+
+static void msix(void **state)
+{
+	assert_int_equal(start(), 0);
+	place_bars(ON | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+	assert_int_equal(fake_sys.irq_index, -1);
+	/* As Linux does: enabled and masked, then the entries, then unmasked. */
+	set_cfg(0x72, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL, 2);
+	assert_int_equal(fake_sys.irq_index, VFIO_PCI_MSIX_IRQ_INDEX);
+	assert_int_equal(fake_sys.irq_count, 64);
+	unmask_vector(1, 0x51);
+	assert_int_equal(fake_irq.nr_irqfds, 0);
+	set_cfg(0x72, PCI_MSIX_FLAGS_ENABLE, 2);
+	assert_int_equal(fake_irq.nr_irqfds, 1);
+	assert_int_equal(fake_irq_tied(&vm.irq, fake_sys.irq_fd[1])->data, 0x51);
+	/* Masked, it waits in the PBA. */
+	guest_write(&vm.bus, TABLE + 16 + 12, 1, 4);
+	eventfd_write(fake_sys.irq_fd[1], 1);
+	assert_int_equal(guest_read(&vm.bus, BAR0 + 0x3000, 8), 2);
+	set_cfg(0x72, 0, 2);
+	assert_int_equal(fake_sys.irq_index, -1);
+	set_cfg(PCI_COMMAND, ON, 2);
+	assert_int_equal(fake_sys.irq_index, VFIO_PCI_INTX_IRQ_INDEX);
+}
+
+static void msi(void **state)
+{
+	assert_int_equal(start(), 0);
+	set_cfg(PCI_COMMAND, ON | PCI_COMMAND_INTX_DISABLE, 2);
+	set_cfg(0x54, 0xfee02000, 4);
+	set_cfg(0x5c, 0x40, 2);
+	set_cfg(0x52, PCI_MSI_FLAGS_ENABLE | 1 << 4, 2);
+	assert_int_equal(fake_sys.irq_index, VFIO_PCI_MSI_IRQ_INDEX);
+	assert_int_equal(fake_sys.irq_count, 2);
+	assert_int_equal(fake_irq_tied(&vm.irq, fake_sys.irq_fd[0])->data, 0x40);
+	assert_int_equal(fake_irq_tied(&vm.irq, fake_sys.irq_fd[1])->data, 0x41);
+	/* A new message while it is on; then one that is none. */
+	set_cfg(0x5c, 0x60, 2);
+	assert_int_equal(fake_irq_tied(&vm.irq, fake_sys.irq_fd[1])->data, 0x61);
+	set_cfg(0x54, 0x1000, 4);
+	assert_int_equal(fake_irq.nr_irqfds, 0);
+	set_cfg(0x54, 0xfee02000, 4);
+	assert_int_equal(fake_irq.nr_irqfds, 2);
+	/* Then MSI-X, without turning MSI off: the stronger one wins, with its own messages. */
+	place_bars(ON | PCI_COMMAND_INTX_DISABLE);
+	unmask_vector(0, 0x70);
+	set_cfg(0x72, PCI_MSIX_FLAGS_ENABLE, 2);
+	assert_int_equal(fake_sys.irq_index, VFIO_PCI_MSIX_IRQ_INDEX);
+	assert_int_equal(fake_irq_tied(&vm.irq, fake_sys.irq_fd[0])->data, 0x70);
+	assert_null(fake_irq_tied(&vm.irq, fake_sys.irq_fd[1]));
+	set_cfg(0x52, 0, 2);
+	set_cfg(0x72, 0, 2);
+	assert_int_equal(fake_irq.nr_irqfds, 0);
+}
+
+static void quiesced(void **state)
+{
+	uint64_t off;
+
+	assert_int_equal(start(), 0);
+	place_bars(ON | PCI_COMMAND_MASTER);
+	fake_sys.region[0].byte[0x2800] = 0x77;
+	pci_quiesce_all(&vm.pci);
+	/* Its mastery went first, then it was reset. */
+	assert_int_equal(fake_sys_command(), ON);
+	assert_int_equal(fake_sys.resets, 2);
+	assert_false(fake_sys.master_at_reset);
+	assert_int_equal(fake_sys.irq_index, -1);
+	assert_int_equal(fake_sys_slots(), 0);
+	/* What a vCPU still does goes nowhere. */
+	assert_int_equal(guest_read(&vm.bus, BAR0 + 0x2800, 1), 0xff);
+	guest_write(&vm.bus, BAR0 + 0x2800, 1, 1);
+	assert_int_equal(fake_sys.region[0].byte[0x2800], 0x77);
+	set_cfg(PCI_COMMAND, 0, 2);
+	place_bars(ON | PCI_COMMAND_MASTER);
+	assert_int_equal(fake_sys_command(), ON);
+	assert_int_equal(fake_sys_slot(BAR0, 0, &off), 0);
+	set_cfg(0x72, PCI_MSIX_FLAGS_ENABLE, 2);
+	assert_int_equal(fake_sys.irq_index, -1);
+	pci_quiesce_all(&vm.pci);
+	assert_int_equal(fake_sys.resets, 2);
+	/* After a system reset it is as at the start. */
+	pci_fn_reset(vm.pci.fn[SLOT]);
+	assert_int_equal(fake_sys.irq_index, VFIO_PCI_INTX_IRQ_INDEX);
+	place_bars(ON | PCI_COMMAND_MASTER);
+	assert_int_equal(fake_sys_command(), ON | PCI_COMMAND_MASTER);
+	assert_int_equal(fake_sys_slot(BAR0, 0, &off), 0x2000);
+}
+
+static void failed(void **state)
+{
+	assert_int_equal(start(), 0);
+	place_bars(ON | PCI_COMMAND_MASTER);
+	vfio_device_stuck(dev);
+	assert_int_equal(fake_sys_command(), ON);
+	set_cfg(PCI_COMMAND, ON, 2);
+	set_cfg(PCI_COMMAND, ON | PCI_COMMAND_MASTER, 2);
+	assert_int_equal(fake_sys_command(), ON);
+}
+
+static void resets(void **state)
+{
+	/* Its own is the best; that of its bus when nobody else is there. */
+	fake_sys.device_flags = VFIO_DEVICE_FLAGS_PCI;
+	fake_sys.nr_bus = 2;
+	fake_sys.bus_groups[0] = fake_sys.bus_groups[1] = FAKE_GROUP;
+	assert_int_equal(start(), 0);
+	assert_int_equal(fake_sys.bus_resets, 1);
+	vfio_device_free(dev);
+	assert_int_equal(fake_sys.bus_resets, 2);
+	fake_sys.bus_groups[1] = 8;
+	assert_int_equal(start(), 0);
+	assert_non_null(strstr(said, "has no reset"));
+	assert_int_equal(fake_sys.bus_resets, 2);
+	assert_int_equal(fake_sys.resets, 0);
+}
+
+static void shared_line(void **state)
+{
+	fake_sys.intx_error = -EBUSY;
+	assert_int_equal(start(), 0);
+	assert_non_null(strstr(said, "the host shares it"));
+	assert_int_equal(cfg(PCI_INTERRUPT_PIN, 1), 0);
+	vfio_device_free(dev);
+	fake_sys.nr_irqs[1] = fake_sys.nr_irqs[2] = 0;
+	assert_int_equal(start(), -EINVAL);
+	assert_non_null(strstr(said, "shares its interrupt line"));
+}
+
+static void refused(void **state)
+{
+	tree_bind(TREE_A, "e1000e");
+	assert_int_equal(start(), -EINVAL);
+	assert_non_null(strstr(said, "--assign 00:02.0: is bound to e1000e"));
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	tree_remove("/sys/bus/pci/devices/" TREE_A);
+	assert_int_equal(start(), -EINVAL);
+	assert_non_null(strstr(said, "no such PCI device"));
+}
+
+/* Whichever call fails: one line, and nothing stays open. tear_down() looks at the rest. */
+static void ladder(void **state)
+{
+	int step;
+
+	fake_sys.error = EIO;
+	for (step = 0; step < 100; step++) {
+		fake_sys.fail_in = step;
+		if (!start())
+			break;
+		assert_null(dev);
+		assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+		assert_int_equal(fake_sys.files, 0);
+		assert_int_equal(fake_sys.maps, 0);
+		assert_int_equal(fake_irq.nr_irqfds, 0);
+		assert_int_equal(vm.irq.nr_gsi, 0);
+		assert_null(vm.groups);
+	}
+	assert_in_range(step, 20, 60);
+	fake_sys.fail_in = -1;
+}
+
+static void stats(void **state)
+{
+	struct json_object *o, *v;
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(start(), 0);
+	vfio_device_stats(dev, out);
+	fclose(out);
+	o = json_tokener_parse(text);
+	assert_non_null(o);
+	assert_true(json_object_object_get_ex(o, "host_bdf", &v));
+	assert_string_equal(json_object_get_string(v), TREE_A);
+	assert_true(json_object_object_get_ex(o, "pinned_bytes", &v));
+	assert_int_equal(json_object_get_int64(v), 1 << 20);
+	assert_true(json_object_object_get_ex(o, "interrupts", &v));
+	assert_string_equal(json_object_get_string(v), "intx");
+	json_object_put(o);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(at_the_start, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bars_of_the_guest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bus_mastery, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(msix, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(msi, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(quiesced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(failed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(resets, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(shared_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ladder, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(stats, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
