@@ -111,7 +111,11 @@ class Machine:
             if model in CARDS:
                 net = f'net{number}'
                 extra = '' if 'romfile=' in spec else ',romfile='
-                args += ['-netdev', f'user,id={net}', '-device', f'{spec},netdev={net}{extra}']
+                # Cards of the same lan=N reach each other, and nobody else.
+                lan = re.search(r',lan=(\d+)', spec)
+                peer = f'hubport,id={net},hubid={lan[1]}' if lan else f'user,id={net}'
+                card = spec.replace(lan[0], '') if lan else spec
+                args += ['-netdev', peer, '-device', f'{card},netdev={net}{extra}']
             elif model == 'nvme' and 'drive=' not in spec:
                 drive = f'nvme{number}'
                 serial = '' if 'serial=' in spec else f',serial={drive}'
