@@ -69,11 +69,11 @@ class Checks:
     def missed(self):
         return [c for c in self.list if not c['ok']]
 
-    def report(self, out):
-        """Prints what was missed; the command's exit status."""
-        for c in self.missed():
-            print(f'not ok - {c["name"]}: {c["value"]}, expected {c["op"]} {c["target"]} '
-                  f'{c["unit"]}'.rstrip())
+    def report(self, out, all_of_them=False):
+        """Prints what was missed, or all; the command's exit status."""
+        for c in self.list if all_of_them else self.missed():
+            print(f'{"ok" if c["ok"] else "not ok"} - {c["name"]}: {c["value"]} ({c["op"]} '
+                  f'{c["target"]})')
         good = len(self.list) - len(self.missed())
         print(f'\n{os.path.relpath(out)}: {good} of {len(self.list)} expectations met')
         return 1 if self.missed() else 0
