@@ -56,11 +56,15 @@ struct pvi_backend_config {
 	size_t nr_windows;		  /* 0: all addresses */
 };
 
-/* -EINVAL, -ENOMEM, or what identity() returns. */
+/*
+ * A backend of @iommu, which must outlive it; *@ret_backend belongs to the caller. It starts
+ * as what the unattached have: nothing, or all RAM where bypass starts at 1. Any thread.
+ * 0, -EINVAL, -ENOMEM, or what identity() returns.
+ */
 int pvi_backend_new(struct pvi_iommu *iommu, const struct pvi_backend_config *config,
 		    struct pvi_backend **ret_backend);
 
-/* Its endpoints are gone. NULL is allowed. */
+/* Its endpoints are gone (pvi_endpoint_remove()). Unmaps what is left. NULL is allowed. */
 void pvi_backend_free(struct pvi_backend *backend);
 
 #ifdef __cplusplus

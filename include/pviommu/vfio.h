@@ -38,7 +38,10 @@ struct pvi_vfio_config {
 	void *ctx;
 };
 
-/* -EINVAL, -ENOMEM, -ENOTSUP (no type1 v2 container), or the errno of an ioctl. */
+/*
+ * A backend of @iommu, which must outlive it; *@ret_vfio belongs to the caller. Any thread.
+ * 0, -EINVAL, -ENOMEM, -ENOTSUP (no type1 v2 container), or the negated errno of an ioctl.
+ */
 int pvi_vfio_new(struct pvi_iommu *iommu, const struct pvi_vfio_config *config,
 		 struct pvi_vfio **ret_vfio);
 
@@ -49,11 +52,11 @@ void pvi_vfio_free(struct pvi_vfio *vfio);
 struct pvi_backend *pvi_vfio_backend(struct pvi_vfio *vfio);
 
 struct pvi_vfio_info {
-	uint64_t page_sizes;
-	uint32_t available; /* mappings that the kernel still allows */
+	uint64_t page_sizes; /* a bit each, in bytes */
+	uint32_t available;  /* mappings that the kernel still allows */
 };
 
-/* As the kernel says now. */
+/* As the kernel says now. Any thread. 0, -ENOMEM, -EINVAL (it answers nonsense), or its errno. */
 int pvi_vfio_get_info(struct pvi_vfio *vfio, struct pvi_vfio_info *ret_info);
 
 #ifdef __cplusplus
