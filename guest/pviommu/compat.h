@@ -28,6 +28,43 @@
 #define PVI_OP_ALLOC_PAGES alloc_pages
 #endif
 
+/*
+ * The operations that map memory, and other devices' registers. PVI_COMPAT_MAPPING defines what
+ * the kernel calls, from four functions of one form (the last two for registers); then
+ * PVI_COMPAT_MAPPING_OPS stands in the dma_map_ops. Since 6.19 one operation does both.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define PVI_COMPAT_MAPPING(map, unmap, map_regs, unmap_regs)                                     \
+	static dma_addr_t pvi_compat_map_phys(struct device *dev, phys_addr_t phys, size_t size, \
+					      enum dma_data_direction dir, unsigned long attrs)  \
+	{                                                                                        \
+		if (attrs & DMA_ATTR_MMIO)                                                       \
+			return map_regs(dev, phys, size, dir, attrs);                            \
+		return map(dev, phys, size, dir, attrs);                                         \
+	}                                                                                        \
+	static void pvi_compat_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,      \
+					  enum dma_data_direction dir, unsigned long attrs)      \
+	{                                                                                        \
+		if (attrs & DMA_ATTR_MMIO)                                                       \
+			unmap_regs(dev, addr, size, dir, attrs);                                 \
+		else                                                                             \
+			unmap(dev, addr, size, dir, attrs);                                      \
+	}
+#define PVI_COMPAT_MAPPING_OPS(unmap, map_regs, unmap_regs) \
+	.map_phys = pvi_compat_map_phys, .unmap_phys = pvi_compat_unmap_phys
+#else
+#define PVI_COMPAT_MAPPING(map, unmap, map_regs, unmap_regs)                                    \
+	static dma_addr_t pvi_compat_map_page(struct device *dev, struct page *page,            \
+					      unsigned long offset, size_t size,                \
+					      enum dma_data_direction dir, unsigned long attrs) \
+	{                                                                                       \
+		return map(dev, page_to_phys(page) + offset, size, dir, attrs);                 \
+	}
+#define PVI_COMPAT_MAPPING_OPS(unmap, map_regs, unmap_regs)                             \
+	.map_page = pvi_compat_map_page, .unmap_page = unmap, .map_resource = map_regs, \
+	.unmap_resource = unmap_regs
+#endif
+
 /* Gives memory back when the kernel asks. */
 typedef unsigned long pvi_compat_shrink_fn(struct shrinker *s, struct shrink_control *sc);
 
@@ -110,7 +147,9 @@ static inline struct iommu_device *pvi_compat_decline(struct device *dev)
 static const struct iommu_ops pvi_compat_iommu_ops = {
 	.owner = THIS_MODULE,
 	.probe_device = pvi_compat_decline,
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
 	.pgsize_bitmap = PAGE_SIZE,
+#endif
 };
 
 static inline int pvi_compat_iommu_add(struct iommu_device *d, struct virtio_device *vdev)

@@ -33,7 +33,7 @@ static struct pvi_how undo_how(enum dma_data_direction dir, unsigned long attrs)
 	return (struct pvi_how){.prot = prot_of(dir), .skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC};
 }
 
-static dma_addr_t map_page(struct device *dev, struct page *page, unsigned long offset, size_t size,
+static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 			   enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
@@ -42,13 +42,13 @@ static dma_addr_t map_page(struct device *dev, struct page *page, unsigned long 
 
 	if (!size)
 		return DMA_MAPPING_ERROR;
-	addr = strategy_of(ep)->map(ep, page_to_phys(page) + offset, size, &how);
+	addr = strategy_of(ep)->map(ep, phys, size, &how);
 	if (addr != DMA_MAPPING_ERROR)
 		pvi_count_dma(ep, 1);
 	return addr;
 }
 
-static void unmap_page(struct device *dev, dma_addr_t addr, size_t size,
+static void unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
 		       enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pvi_how how = undo_how(dir, attrs);
@@ -164,6 +164,8 @@ static size_t opt_mapping_size(void)
 	return PAGE_SIZE << 5;
 }
 
+PVI_COMPAT_MAPPING(map_phys, unmap_phys, map_resource, unmap_resource)
+
 const struct dma_map_ops pvi_dma_ops = {
 	.alloc = pvi_dma_alloc,
 	.free = pvi_dma_free,
@@ -171,16 +173,13 @@ const struct dma_map_ops pvi_dma_ops = {
 	.free_pages = pvi_dma_free_pages,
 	.mmap = pvi_dma_mmap,
 	.get_sgtable = pvi_dma_get_sgtable,
-	.map_page = map_page,
-	.unmap_page = unmap_page,
+	PVI_COMPAT_MAPPING_OPS(unmap_phys, map_resource, unmap_resource),
 	.map_sg = map_sg,
 	.unmap_sg = unmap_sg,
 	.sync_single_for_cpu = sync_for_cpu,
 	.sync_single_for_device = sync_for_device,
 	.sync_sg_for_cpu = sync_sg_for_cpu,
 	.sync_sg_for_device = sync_sg_for_device,
-	.map_resource = map_resource,
-	.unmap_resource = unmap_resource,
 	.dma_supported = dma_supported,
 	.get_required_mask = required_mask,
 	.max_mapping_size = max_mapping_size,
