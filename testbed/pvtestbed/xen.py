@@ -21,6 +21,10 @@ MODULES = ('virtio_pci virtio_console virtio_blk ext4 crc32c_generic loop tun '
            'e1000e nvme virtio_net').split()
 DOM0 = ('console=hvc0 quiet panic=-1 tsc=reliable mitigations=off')
 DOM0_MEM = '1G'
+# Emulated CPUs that the host does not run at the same time differ in what they take the time
+# to be, by tens of milliseconds. Credit2 charges such a difference to the virtual CPU that
+# moved, and was seen to leave it in the queue then, runnable, with all CPUs idle: for ever.
+SCHEDULER = 'sched=credit'
 
 
 def libraries(path):
@@ -74,7 +78,8 @@ class Machine(l1.Machine):
 
     def kernel_args(self):
         vmlinux = os.path.join(kernel_dir(self.kernel), 'vmlinux')
+        scheduler = f'{SCHEDULER} ' if self.vcpus > 1 else ''
         return ['-kernel', os.path.join(XEN, 'xen.elf'),
                 '-append', 'console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning '
-                           f'dom0_mem={DOM0_MEM},max:{DOM0_MEM} {self.xen_args}',
+                           f'dom0_mem={DOM0_MEM},max:{DOM0_MEM} {scheduler}{self.xen_args}',
                 '-initrd', f'{vmlinux} {DOM0},{self.initrd}']
