@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The event queue: what the virtio-iommu refused to an endpoint. */
+/*
+ * The event queue: what the virtio-iommu refused to an endpoint. The interrupt only starts the
+ * work, which takes a ring's worth of reports at a time: a device that faults for ever can keep
+ * a worker busy, and nobody else.
+ */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/rculist.h>
@@ -53,22 +57,53 @@ static int post(struct pvi_viommu *v, struct pvi_wire_fault *f)
 	return virtqueue_add_inbuf(v->event_vq, &sg, 1, f, GFP_ATOMIC);
 }
 
+/*
+ * The queue is the work's, but for this: more interrupts than work are no use, and an early or a
+ * late one does no harm, for the work looks again after it has asked for them.
+ */
 void pvi_events_interrupt(struct virtqueue *vq)
 {
 	struct pvi_viommu *v = vq->vdev->priv;
+
+	virtqueue_disable_cb(vq);
+	queue_work(system_wq, &v->event_work);
+}
+
+/* True: there may be more. */
+static bool take_reports(struct pvi_viommu *v)
+{
+	struct virtqueue *vq = v->event_vq;
+	unsigned int budget = v->nr_events;
 	struct pvi_wire_fault *f, copy;
-	unsigned int budget = virtqueue_get_vring_size(vq);
 	u32 len;
 
-	/* One ring's worth: a device that faults for ever can't keep us here for ever. */
-	while (budget-- && (f = virtqueue_get_buf(vq, &len))) {
+	while (budget && (f = virtqueue_get_buf(vq, &len))) {
+		budget--;
 		copy = *f;
 		if (len >= sizeof(copy))
 			report(v, &copy);
 		if (post(v, f))
-			break; /* broken queue: no more reports */
+			return false; /* broken queue: no more reports */
 	}
 	virtqueue_kick(vq);
+	return !budget;
+}
+
+/*
+ * It ends only when interrupts are on and nothing waits that came before they were: the device
+ * says of what came then that it said so already, and would not do so again.
+ */
+static void event_work(struct work_struct *work)
+{
+	struct pvi_viommu *v = container_of(work, struct pvi_viommu, event_work);
+
+	if (take_reports(v) || !virtqueue_enable_cb(v->event_vq))
+		queue_work(system_wq, work);
+}
+
+void pvi_events_init(struct pvi_viommu *v)
+{
+	INIT_WORK(&v->event_work, event_work);
 }
 
 bool pvi_events_fill(struct pvi_viommu *v)
@@ -80,4 +115,9 @@ bool pvi_events_fill(struct pvi_viommu *v)
 			break;
 	}
 	return virtqueue_kick_prepare(v->event_vq);
+}
+
+void pvi_events_stop(struct pvi_viommu *v)
+{
+	cancel_work_sync(&v->event_work);
 }

@@ -126,6 +126,7 @@ static int pvi_probe(struct virtio_device *vdev)
 	v->vdev = vdev;
 	ida_init(&v->domains);
 	INIT_LIST_HEAD(&v->endpoints);
+	pvi_events_init(v);
 	r = read_config(v);
 	if (!r)
 		r = init_queues(v);
@@ -164,6 +165,7 @@ static void pvi_remove(struct virtio_device *vdev)
 	if (v->declared)
 		pvi_compat_iommu_remove(&v->iommu);
 	virtio_reset_device(vdev);
+	pvi_events_stop(v);
 	vdev->config->del_vqs(vdev);
 	pvi_rq_done(&v->rq);
 	kfree(v->events);

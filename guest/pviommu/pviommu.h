@@ -20,6 +20,7 @@
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "core/range.h"
@@ -68,6 +69,7 @@ struct pvi_viommu {
 	struct virtqueue *event_vq;
 	struct pvi_wire_fault *events;
 	unsigned int nr_events;
+	struct work_struct event_work;
 	struct pvi_range input; /* what an IOVA may be */
 	u32 domain_first;
 	u32 domain_last;
@@ -82,11 +84,14 @@ struct pvi_viommu {
 extern struct mutex pvi_lock;
 extern struct list_head pvi_viommus;
 
+void pvi_events_init(struct pvi_viommu *v);
 /*
  * Hands all event buffers out. Before the device is ready, for the queue belongs to the
- * interrupt from then on. True: the device must be told, once it is ready.
+ * work from then on. True: the device must be told, once it is ready.
  */
 bool pvi_events_fill(struct pvi_viommu *v);
+/* The device has been reset: no interrupt comes any more. */
+void pvi_events_stop(struct pvi_viommu *v);
 void pvi_events_interrupt(struct virtqueue *vq);
 
 /* Is @pdev behind @v, by the VIOT? Then *@ret_id is its endpoint id. */
