@@ -262,8 +262,8 @@ const struct attack_case attack_cases[] = {
 };
 const unsigned int nr_attack_cases = ARRAY_SIZE(attack_cases);
 
-/* Often enough that a window of time which is there is met. */
-#define REUSE_TRIES 5
+/* Often enough that a window of time which is there is met, however slowly the guest runs. */
+#define REUSE_TRIES 20
 
 /* The page has a new use after dma_unmap: does the device reach that? */
 static const char *reuse_once(struct attacker *a, u32 command)

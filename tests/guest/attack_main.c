@@ -3,22 +3,36 @@
 
 #include "pvi_attack.h"
 
+static struct pci_driver *const drivers[] = {
+	&attack_hostile_driver,
+	&attack_nvme_driver,
+	&attack_witness_driver,
+};
+
+static void unregister(unsigned int n)
+{
+	while (n--)
+		pci_unregister_driver(drivers[n]);
+}
+
 static int __init attack_init(void)
 {
-	int r = pci_register_driver(&attack_hostile_driver);
+	unsigned int i;
+	int r;
 
-	if (r)
-		return r;
-	r = pci_register_driver(&attack_nvme_driver);
-	if (r)
-		pci_unregister_driver(&attack_hostile_driver);
-	return r;
+	for (i = 0; i < ARRAY_SIZE(drivers); i++) {
+		r = pci_register_driver(drivers[i]);
+		if (r) {
+			unregister(i);
+			return r;
+		}
+	}
+	return 0;
 }
 
 static void __exit attack_exit(void)
 {
-	pci_unregister_driver(&attack_nvme_driver);
-	pci_unregister_driver(&attack_hostile_driver);
+	unregister(ARRAY_SIZE(drivers));
 }
 
 module_init(attack_init);

@@ -7,17 +7,17 @@
  *   window  the same with WINDOW and SWEEP lines
  *   high    the same with HIGH lines
  * QEMU's nvme does not notice that a DMA was refused, so the virtio-iommu is asked: what
- * had no effect, and came with a fault report, was refused.
+ * had no effect, and came with a fault report, was refused. A witness (attack_witness.c) says
+ * when a report that there is has come.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/module.h>
-#include <linux/nvme.h>
 #include <linux/slab.h>
 
-#include "pvi_attack.h"
+#include "attack_nvme.h"
 
 static unsigned int nvme_bits = 64;
 module_param(nvme_bits, uint, 0444);
@@ -26,21 +26,6 @@ MODULE_PARM_DESC(nvme_bits, "how many address bits the driver says that an nvme 
 #define DEPTH	16u
 #define SECTOR	512u
 #define WAIT_US 2000000u
-
-struct queue {
-	struct nvme_command *sq;
-	struct nvme_completion *cq;
-	dma_addr_t sq_addr, cq_addr;
-	unsigned int id, tail, head, phase;
-};
-
-struct nvme_engine {
-	struct attacker a;
-	struct queue admin, io;
-	void *sector; /* what the disk's first sector is written from and read into */
-	dma_addr_t sector_addr;
-	u32 status; /* of the last command */
-};
 
 static struct nvme_engine *engine_of(struct attacker *a)
 {
@@ -54,7 +39,7 @@ static void __iomem *doorbell(struct nvme_engine *e, unsigned int index)
 	return e->a.regs + NVME_REG_DBS + index * stride;
 }
 
-static int poll(struct nvme_engine *e, struct queue *q)
+static int poll(struct nvme_engine *e, struct nvme_queue *q)
 {
 	struct nvme_completion *c = &q->cq[q->head];
 	ktime_t end = ktime_add_us(ktime_get(), WAIT_US);
@@ -75,7 +60,7 @@ static int poll(struct nvme_engine *e, struct queue *q)
 }
 
 /* One command at a time: 0 or -errno. */
-static int execute(struct nvme_engine *e, struct queue *q, const struct nvme_command *c)
+static int execute(struct nvme_engine *e, struct nvme_queue *q, const struct nvme_command *c)
 {
 	q->sq[q->tail] = *c;
 	q->tail = (q->tail + 1) % DEPTH;
@@ -117,30 +102,32 @@ static void get_data(struct attacker *a, void *to)
 	memcpy(to, e->sector, ATTACK_BYTES);
 }
 
-/* The reports of what was refused before have all come: the number of faults until now. */
-static s64 settled_faults(struct attacker *a)
+static int settle(struct nvme_engine *e)
 {
-	s64 before, now = attack_counter(a, "faults");
-	unsigned int i;
+	int r = e->settled ? 0 : attack_witness_fence();
 
-	for (i = 0; i < 100; i++) {
-		before = now;
-		usleep_range(1000, 2000);
-		now = attack_counter(a, "faults");
-		if (now == before)
-			break;
-	}
-	return now;
+	e->settled = !r;
+	return r;
 }
 
-/* @len is a whole sector, really. */
+/*
+ * @len is a whole sector, really. Nothing comes between the call and the DMA where the last one
+ * was one of these: a window of time may be about to close.
+ */
 static u32 dma(struct attacker *a, u32 command, u64 iova, u32 len)
 {
-	s64 faults = settled_faults(a);
+	struct nvme_engine *e = engine_of(a);
+	s64 faults;
+	int r;
 
-	if (transfer(engine_of(a), command == ATTACK_C_READ, iova))
+	if (settle(e))
 		return ATTACK_S_BAD;
-	return settled_faults(a) == faults ? ATTACK_S_OK : ATTACK_S_REFUSED;
+	faults = attack_counter(a, "faults");
+	r = transfer(e, command == ATTACK_C_READ, iova);
+	e->settled = false;
+	if (r || settle(e))
+		return ATTACK_S_BAD;
+	return attack_counter(a, "faults") == faults ? ATTACK_S_OK : ATTACK_S_REFUSED;
 }
 
 static u32 error(struct attacker *a)
@@ -155,8 +142,22 @@ static const struct attack_engine nvme_engine = {
 	.error = error,
 };
 
+/* The first word of the SMART log. */
+int attack_nvme_write_word(struct nvme_engine *e, u64 addr)
+{
+	const struct nvme_command c = {
+		.get_log_page.opcode = nvme_admin_get_log_page,
+		.get_log_page.nsid = cpu_to_le32(NVME_NSID_ALL),
+		.get_log_page.dptr.prp1 = cpu_to_le64(addr),
+		.get_log_page.lid = NVME_LOG_SMART,
+	};
+
+	return execute(e, &e->admin, &c);
+}
+
 int attack_nvme_write(struct attacker *a, u64 iova)
 {
+	engine_of(a)->settled = false;
 	return transfer(engine_of(a), false, iova);
 }
 
@@ -176,7 +177,7 @@ static int wait_ready(struct nvme_engine *e, bool ready)
 	return -ETIMEDOUT;
 }
 
-static int queue_init(struct nvme_engine *e, struct queue *q, unsigned int id)
+static int queue_init(struct nvme_engine *e, struct nvme_queue *q, unsigned int id)
 {
 	struct device *dev = &e->a.pdev->dev;
 
@@ -187,7 +188,7 @@ static int queue_init(struct nvme_engine *e, struct queue *q, unsigned int id)
 	return q->sq && q->cq ? 0 : -ENOMEM;
 }
 
-static int enable(struct nvme_engine *e)
+static int start(struct nvme_engine *e)
 {
 	void __iomem *regs = e->a.regs;
 	int r;
@@ -225,7 +226,7 @@ static int create_io_queue(struct nvme_engine *e)
 	return r ?: execute(e, &e->admin, &sq);
 }
 
-static int set_up(struct nvme_engine *e)
+int attack_nvme_enable(struct nvme_engine *e)
 {
 	struct pci_dev *pdev = e->a.pdev;
 	int r = pcim_enable_device(pdev);
@@ -237,16 +238,30 @@ static int set_up(struct nvme_engine *e)
 		return r;
 	e->a.regs = pcim_iomap_table(pdev)[0];
 	r = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(nvme_bits));
-	if (r)
-		return r;
-	e->sector = dmam_alloc_coherent(&pdev->dev, PAGE_SIZE, &e->sector_addr, GFP_KERNEL);
-	r = e->sector ? queue_init(e, &e->admin, 0) : -ENOMEM;
 	if (!r)
-		r = queue_init(e, &e->io, 1);
+		r = queue_init(e, &e->admin, 0);
 	if (r)
 		return r;
 	pci_set_master(pdev);
-	r = enable(e);
+	return start(e);
+}
+
+void attack_nvme_disable(struct nvme_engine *e)
+{
+	writel(0, e->a.regs + NVME_REG_CC);
+	wait_ready(e, false);
+	pci_clear_master(e->a.pdev);
+}
+
+static int set_up(struct nvme_engine *e)
+{
+	struct device *dev = &e->a.pdev->dev;
+	int r = attack_nvme_enable(e);
+
+	if (r)
+		return r;
+	e->sector = dmam_alloc_coherent(dev, PAGE_SIZE, &e->sector_addr, GFP_KERNEL);
+	r = e->sector ? queue_init(e, &e->io, 1) : -ENOMEM;
 	return r ?: create_io_queue(e);
 }
 
@@ -258,9 +273,15 @@ static void window(struct attacker *a)
 	attack_sweep(a);
 }
 
+static void matrix(struct attacker *a)
+{
+	attack_matrix(a);
+	seq_printf(a->out, "CONTROL witness %s\n", attack_witness_exact() ? "ok" : "failed");
+}
+
 static int matrix_show(struct seq_file *out, void *unused)
 {
-	return attack_show(out, attack_matrix);
+	return attack_show(out, matrix);
 }
 
 static int window_show(struct seq_file *out, void *unused)
@@ -317,9 +338,7 @@ static void nvme_remove(struct pci_dev *pdev)
 	struct nvme_engine *e = pci_get_drvdata(pdev);
 
 	debugfs_remove(e->a.dir);
-	writel(0, e->a.regs + NVME_REG_CC);
-	wait_ready(e, false);
-	pci_clear_master(pdev);
+	attack_nvme_disable(e);
 }
 
 /* No ids: bound only where driver_override says so. */

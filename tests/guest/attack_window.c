@@ -8,12 +8,15 @@
 
 #define OPEN_US	   1000000 /* longer, and it counts as open */
 #define MAX_OTHERS 4096u
+/* A window that is there is met in one of so many tries, however slowly the guest runs. */
+#define TRIES 5
 
 struct window {
 	bool revoked;
 	unsigned int dmas;
 	unsigned int others;
 	s64 us;
+	unsigned long ticks; /* the same by the clock that the guest's timers go by */
 };
 
 /* Maps @memory, has the device use it, unmaps it. False: that did not work. */
@@ -37,7 +40,10 @@ static bool reaches(struct attacker *a, u64 addr, u8 *memory)
 	memset(memory, 0x77, ATTACK_BYTES);
 	if (attack_nvme_write(a, addr))
 		return false;
-	return READ_ONCE(*memory) != 0x77;
+	if (READ_ONCE(*memory) != 0x77)
+		return true;
+	attack_witness_fence();
+	return false;
 }
 
 /* What a driver does all the time, with another page. */
@@ -54,16 +60,19 @@ static bool map_other(struct attacker *a, u8 *other)
 
 static void measure(struct attacker *a, struct window *w, u64 addr, u8 *memory, u8 *others)
 {
+	unsigned long first = jiffies, ticks;
 	ktime_t begin = ktime_get();
 	s64 us = 0;
 
 	while (us < OPEN_US && w->others < MAX_OTHERS) {
 		us = ktime_us_delta(ktime_get(), begin);
+		ticks = jiffies - first;
 		if (!reaches(a, addr, memory)) {
 			w->revoked = true;
 			return;
 		}
 		w->us = us;
+		w->ticks = ticks;
 		w->dmas++;
 		if (others && map_other(a, others + (w->others % 64) * PAGE_SIZE))
 			w->others++;
@@ -74,18 +83,22 @@ static void one_window(struct attacker *a, const char *name, u8 *memory, u8 *oth
 {
 	struct window w = {0};
 	u8 poison[ATTACK_BYTES];
+	unsigned int i;
 	dma_addr_t addr;
 
-	attack_knob(a, "reclaim", "1");
 	memset(poison, 0xee, sizeof(poison));
-	attack_put_data(a, poison);
-	if (!use_once(a, memory, &addr)) {
-		seq_printf(a->out, "WINDOW %s failed\n", name);
-		return;
+	for (i = 0; i < TRIES && !w.dmas; i++) {
+		attack_knob(a, "reclaim", "1");
+		attack_put_data(a, poison);
+		if (!use_once(a, memory, &addr)) {
+			seq_printf(a->out, "WINDOW %s failed\n", name);
+			return;
+		}
+		measure(a, &w, addr, memory, others);
 	}
-	measure(a, &w, addr, memory, others);
-	seq_printf(a->out, "WINDOW %s %s dmas=%u us=%lld others=%u\n", name,
-		   w.revoked ? "revoked" : "open", w.dmas, w.us, w.others);
+	seq_printf(a->out, "WINDOW %s %s dmas=%u us=%lld ticks_ms=%u others=%u\n", name,
+		   w.revoked ? "revoked" : "open", w.dmas, w.us, jiffies_to_msecs(w.ticks),
+		   w.others);
 	attack_knob(a, "reclaim", "1");
 	seq_printf(a->out, "WINDOW %s-reclaim %s\n", name,
 		   reaches(a, addr, memory) ? "open" : "revoked");

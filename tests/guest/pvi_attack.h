@@ -140,10 +140,11 @@ u64 attack_linear(struct attacker *a, u8 *memory);
 /*
  * A page that was mapped for writing and is not any more, and a device that keeps writing
  * to it. Lines
- *   WINDOW idle|busy WHEN dmas=N us=T others=M
+ *   WINDOW idle|busy WHEN dmas=N us=T ticks_ms=T others=M
  * of a driver that does nothing else, and of one that goes on mapping other pages: WHEN is
  * "revoked", or "open" if it was not within a second or 4096 others; N writes went through,
- * the last T us after dma_unmap, and M mappings of others later.
+ * the last T us after dma_unmap (and by the clock that timers go by, in whole ticks), and M
+ * mappings of others later.
  *   WINDOW idle-reclaim|busy-reclaim revoked|open
  * says whether writing to "reclaim" ends it.
  */
@@ -161,9 +162,21 @@ void attack_high(struct attacker *a);
 /* One write of the device's buffer by an nvme, without asking whether it was refused. */
 int attack_nvme_write(struct attacker *a, u64 iova);
 
+/* ---- what was reported (attack_witness.c) ---- */
+
+/*
+ * All that was refused until now has been counted: 0, or -errno: nobody knows. What finds no
+ * room in the queue is not reported; a sector refused is 65 reports, the queue has room for
+ * 256: so one fence at least for each three.
+ */
+int attack_witness_fence(void);
+/* And nothing was taken for it that came from the witness itself. */
+bool attack_witness_exact(void);
+
 /* ---- the drivers ---- */
 
 extern struct pci_driver attack_hostile_driver; /* attack_pci.c */
 extern struct pci_driver attack_nvme_driver;	/* attack_nvme.c */
+extern struct pci_driver attack_witness_driver; /* attack_witness.c */
 
 #endif
