@@ -18,23 +18,30 @@
  *
  * 3. A slot that is not fenced. The owner stores a state with INSIDE, visits, stores
  *    one without (release), with nothing but the compiler kept from reordering. There
- *    are two ways to know that it is done with what was:
+ *    are three ways to know that it is done with what was:
  *
- *    a. The writer raises the epoch (release). Every visit loads the epoch (acquire),
+ *    a. Once in a while the owner stops: between two visits it raises stops (release)
+ *       and then has a full barrier. The writer has one between its own writes and its
+ *       first load of stops. If it loads a larger count later (acquire), the first stop
+ *       that it had not seen lies in between. The visits before that stop are over,
+ *       acquired from it. The ones after it see the writer's writes: of two threads
+ *       that each write, have a full barrier, and read what the other wrote, one at
+ *       least sees the other's, and the writer's first load saw the stop before.
+ *
+ *    b. The writer raises the epoch (release). Every visit loads the epoch (acquire),
  *       and the owner stores one that is new to it into seen (release). If the writer
  *       finds its epoch there, or a later one, the owner's older visits are over,
  *       acquired from that store; this visit and all later ones, which load that
- *       epoch or a later one, see the writer's writes. A thread that comes often says
- *       so soon, and neither side pays.
+ *       epoch or a later one, see the writer's writes.
  *
- *    b. The writer has membarrier put a full barrier into every thread of the
+ *    c. The writer has membarrier put a full barrier into every thread of the
  *       process between its own writes and the look. The owner's store of INSIDE is
  *       before that barrier in the owner: the look finds it, or finds a later value,
  *       and one without INSIDE after it means that the visit is over, acquired from
  *       the leaving's release. Or it is after the barrier: then so are the visit's
  *       loads, and they see the writer's writes.
  *
- *    Both hold for a fenced slot, too: an exchange orders no less than a store.
+ *    All hold for a fenced slot, too: an exchange orders no less than a store.
  *
  * Between 2 and 3 only the owner changes FENCED, between visits, by an exchange that
  * also enters. The writer's look reads it together with INSIDE. If the look is before
@@ -44,28 +51,37 @@
  * FENCED it goes by 3. So does it when a plain load finds no FENCED. The writer can
  * only ask: the owner looks at its wish when it sees a new epoch.
  *
- * Slots: a thread takes one by exchanging its state, then adds 1 to nr_owned, then
- * visits. The writer adds 0 to nr_owned first. If its look is before the adding,
+ * Slots: a thread takes one by exchanging its state, names itself in owner, then adds 1
+ * to nr_owned, then visits. The writer adds 0 to nr_owned first. If its look is before the adding,
  * the thread's visits follow the writer's writes; else the writer sees the owner.
  * An owner is named by the address of a thread's own storage, which two living
  * threads cannot share; a new thread that gets a dead one's address gets its slot.
  *
- * Sleeping: the writer raises waiting, has another membarrier for who is in a slot
- * that is not fenced, and looks again; who leaves clears its mark and then looks at
- * waiting. By the same arguments (all other accesses are sequentially consistent) at
+ * Sleeping: the writer raises the slot's waiting, has another membarrier if that slot
+ * is not fenced, and looks again; who leaves clears its mark and then looks at waiting.
+ * By the same arguments (all other accesses are sequentially consistent) at
  * least one sees the other. The writer holds the lock from before it raises
- * waiting until it sleeps, so the wake-up, given under the lock, is not lost.
- * Several writers may sleep at once, for different visits: all are woken. A thread
+ * waiting until it sleeps, so the wake-up, given under the lock, is not lost. Who gives
+ * it lowers waiting: until the writer runs, which may take long where others want its CPU,
+ * the visits that follow pay for nothing. A writer that finds it raised needs no membarrier:
+ * another one sleeps for this same visit, else it would have been lowered.
+ * Several writers may sleep at once: all are woken. A thread
  * may enter again before a writer runs: it counted in passed, under the lock, that it
  * had left, and its next visit follows what the writer wrote, because it took the
  * lock after the writer gave it up.
  *
- * What is cheaper: a membarrier costs the writer a system call and every running
- * thread an interrupt, some microseconds each. A slot whose owner was not seen in
- * time is asked to be fenced: it comes seldom, and two exchanges are nothing to it.
- * One with MANY_VISITS visits between two waits stops being fenced: about so many
- * exchanges cost what it costs to notice a wait. That is a miss for the epoch and one
- * for each look at the slot, so owners who came often get time to notice before it.
+ * What is cheaper: a stop costs its owner some ns, once in up to MAX_PERIOD visits,
+ * whether anybody waits or not. It goes through a line that no visit touches and that is
+ * fetched before, so that a thread that comes all the time pays nothing for being waited
+ * for. The writer gives it STOP_NS. Who comes, but not as often as that, notices the next
+ * epoch, at the price of a miss for the epoch and one for each look at its slot; who came
+ * often gets time to notice before that. It is asked to stop more often; of itself it
+ * stops more and more seldom. A membarrier costs the writer a system call and every
+ * running thread an interrupt, some microseconds each. A slot whose owner was not seen in
+ * time is asked to be fenced: it comes seldom, or is not running, and two exchanges are
+ * nothing to it. MANY_VISITS of them later, which cost what a membarrier costs, it stops being
+ * fenced, even if there are waits all the time: it may be running again, and may
+ * come often.
  */
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -77,7 +93,15 @@
 #define SPINS	    64
 #define SEEN_SPINS  192 /* some us */
 #define SEEN_LOOK   24	/* so many of them between two looks at a slot */
-#define MANY_VISITS 64
+#define STOP_LOOKS  4
+#define STOP_NS	    4096u /* until the last of them */
+#define MANY_VISITS 32
+#define MIN_PERIOD  8
+#define MAX_PERIOD  512
+#define NEAR_VISITS 32 /* before a stop */
+#define MAX_MISSED  6
+
+PVI_STATIC_ASSERT(MAX_PERIOD < PVI_GATE_WAITING, "leave looks at both at once");
 
 /* Cookies: a slot left by a store, a slot left by an exchange, a shared counter. */
 #define COOKIE_FENCED PVI_GATE_SLOTS
@@ -113,15 +137,22 @@ int pvi_gate_init(struct pvi_gate *g)
 		atomic_init(&s->state, 0);
 		atomic_init(&s->seen, 0);
 		atomic_init(&s->ask, false);
+		atomic_init(&s->stops, 0);
+		atomic_init(&s->owner, 0);
+		atomic_init(&s->shorten, false);
+		atomic_init(&s->waiting, 0);
+		s->left = s->period = MAX_PERIOD;
+		s->near = false;
 		s->visits = 0;
-		s->passed = 0;
+		s->sleepers = s->passed = s->missed = s->skip = 0;
 	}
 	atomic_init(&g->inside[0], 0);
 	atomic_init(&g->inside[1], 0);
 	atomic_init(&g->epoch, 0);
 	atomic_init(&g->phase, 0);
 	atomic_init(&g->nr_owned, 0);
-	atomic_init(&g->waiting, 0);
+	atomic_init(&g->waiting, false);
+	g->sleepers = 0;
 	g->busy = false;
 	atomic_init(&g->no_membarrier, !membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED));
 	err = pthread_mutex_init(&g->lock, NULL);
@@ -162,14 +193,72 @@ static unsigned int enter_shared(struct pvi_gate *g)
 	return COOKIE_SHARED + phase;
 }
 
-/* Somebody has left, the owner of @s (or NULL), and a writer sleeps. */
-void pvi_gate_wake(struct pvi_gate *g, struct pvi_gate_slot *s)
+/*
+ * Somebody has left, the owner of @s (or NULL), and a writer sleeps. Once is enough: it may
+ * be long until the writer runs, and the next visits shall not pay for that.
+ */
+static void wake(struct pvi_gate *g, struct pvi_gate_slot *s)
 {
 	pthread_mutex_lock(&g->lock);
-	if (s)
+	if (s) {
+		atomic_store(&s->waiting, 0);
 		s->passed++;
+	} else {
+		atomic_store(&g->waiting, false);
+	}
 	pthread_cond_broadcast(&g->left);
 	pthread_mutex_unlock(&g->lock);
+}
+
+/* The owner's: as seldom as the writer bears. */
+static unsigned int next_period(struct pvi_gate_slot *s)
+{
+	if (atomic_load_explicit(&s->shorten, memory_order_relaxed)) {
+		atomic_store_explicit(&s->shorten, false, memory_order_relaxed);
+		return s->period / 2 > MIN_PERIOD ? s->period / 2 : MIN_PERIOD;
+	}
+	return s->period + s->period / 8 < MAX_PERIOD ? s->period + s->period / 8 : MAX_PERIOD;
+}
+
+/* Has the line ready for a store that comes later. */
+static void prefetch_to_write(void *p)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
+/*
+ * The next stop is far, near or here. A barrier waits for the stores before it; so that
+ * the one to stops takes no time then, its line, which a writer looks at, is fetched before.
+ */
+static void come_to_stop(struct pvi_gate_slot *s)
+{
+	uint64_t stops;
+
+	if (!s->near && s->period > NEAR_VISITS) {
+		s->near = true;
+		s->left = NEAR_VISITS;
+		prefetch_to_write(&s->stops);
+		return;
+	}
+	stops = atomic_load_explicit(&s->stops, memory_order_relaxed);
+	atomic_store_explicit(&s->stops, stops + PVI_GATE_STOP, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	s->near = false;
+	s->period = next_period(s);
+	s->left = s->period > NEAR_VISITS ? s->period - NEAR_VISITS : s->period;
+}
+
+/* The owner of @s has left, and has come to the end of its period, or a writer sleeps. */
+void pvi_gate_stop(struct pvi_gate *g, struct pvi_gate_slot *s)
+{
+	if (!s->left)
+		come_to_stop(s);
+	if (atomic_load(&s->waiting))
+		wake(g, s);
 }
 
 /* This thread's slot, taken if need be; NULL: none is left. */
@@ -185,6 +274,7 @@ static struct pvi_gate_slot *find_slot(struct pvi_gate *g)
 
 		if (!state &&
 		    atomic_compare_exchange_strong(&s->state, &state, who | PVI_GATE_FENCED)) {
+			atomic_store_explicit(&s->owner, who, memory_order_relaxed);
 			atomic_fetch_add(&g->nr_owned, 1);
 			return s;
 		}
@@ -204,11 +294,20 @@ static unsigned int choose(struct pvi_gate *g, struct pvi_gate_slot *s, bool fen
 		s->visits = 0;
 		return PVI_GATE_FENCED;
 	}
-	s->visits = waited ? 0 : s->visits + 1;
-	if (s->visits < MANY_VISITS ||
+	if (++s->visits < MANY_VISITS ||
 	    atomic_load_explicit(&g->no_membarrier, memory_order_relaxed))
 		return PVI_GATE_FENCED;
+	s->visits = 0;
 	return 0;
+}
+
+/* The owner: tells writers whether to look for stops. */
+static void set_stops(struct pvi_gate_slot *s, bool on)
+{
+	uint64_t stops = atomic_load_explicit(&s->stops, memory_order_relaxed);
+
+	if ((bool)(stops & PVI_GATE_STOPS) != on)
+		atomic_store_explicit(&s->stops, stops ^ PVI_GATE_STOPS, memory_order_release);
 }
 
 /* Everything but what pvi_gate_enter_quickly() does. */
@@ -229,6 +328,7 @@ unsigned int pvi_gate_enter_slowly(struct pvi_gate *g)
 	atomic_store_explicit(&s->seen, now, memory_order_release);
 	if ((old | new) & PVI_GATE_FENCED) {
 		atomic_exchange(&s->state, new);
+		set_stops(s, !(new &PVI_GATE_FENCED));
 		return COOKIE_FENCED + (unsigned int)(s - g->slot);
 	}
 	atomic_store_explicit(&s->state, new, memory_order_relaxed);
@@ -239,16 +339,16 @@ unsigned int pvi_gate_enter_slowly(struct pvi_gate *g)
 /* Of a visit that pvi_gate_leave_quickly() does not end. */
 void pvi_gate_leave_slowly(struct pvi_gate *g, unsigned int cookie)
 {
-	struct pvi_gate_slot *s = NULL;
-
 	if (cookie < COOKIE_SHARED) {
-		s = &g->slot[cookie - COOKIE_FENCED];
+		struct pvi_gate_slot *s = &g->slot[cookie - COOKIE_FENCED];
+
 		atomic_fetch_and(&s->state, ~(uintptr_t)PVI_GATE_INSIDE);
-	} else if (atomic_fetch_sub(&g->inside[cookie - COOKIE_SHARED], 1) != 1) {
-		return;
+		if (atomic_load(&s->waiting))
+			wake(g, s);
+	} else if (atomic_fetch_sub(&g->inside[cookie - COOKIE_SHARED], 1) == 1 &&
+		   atomic_load(&g->waiting)) {
+		wake(g, NULL);
 	}
-	if (atomic_load(&g->waiting))
-		pvi_gate_wake(g, s);
 }
 
 /* A full barrier in every thread that may be inside. g->lock held. */
@@ -311,25 +411,45 @@ static bool is_inside(const struct visitor *v, bool *ret_stores)
 	return state & PVI_GATE_INSIDE;
 }
 
+/* Has who leaves look for sleepers. g->lock held. */
+static void raise_waiting(struct pvi_gate *g, const struct visitor *v)
+{
+	bool stores = false;
+
+	if (!v->slot)
+		atomic_store(&g->waiting, true);
+	else if (!atomic_exchange(&v->slot->waiting, PVI_GATE_WAITING) && is_inside(v, &stores) &&
+		 stores)
+		barrier_everywhere(g);
+}
+
+static void lower_waiting(struct pvi_gate *g, const struct visitor *v)
+{
+	if (v->slot)
+		atomic_store(&v->slot->waiting, 0);
+	else
+		atomic_store(&g->waiting, false);
+}
+
 /* Sleeps until @v is not inside, or has left once. g->lock held. */
 static int sleep_while_inside(struct pvi_gate *g, const struct visitor *v, struct deadline *d)
 {
+	unsigned int *sleepers = v->slot ? &v->slot->sleepers : &g->sleepers;
 	unsigned int before = v->slot ? v->slot->passed : 0;
-	bool stores = false;
+	bool over = false;
 	int err = 0;
 
-	atomic_fetch_add(&g->waiting, 1);
-	if (is_inside(v, &stores) && stores)
-		barrier_everywhere(g);
-	while (is_inside(v, NULL) && (!v->slot || v->slot->passed == before)) {
-		if (err) {
-			err = -ETIMEDOUT;
+	++*sleepers;
+	for (;;) {
+		raise_waiting(g, v);
+		over = !is_inside(v, NULL) || (v->slot && v->slot->passed != before);
+		if (over || err)
 			break;
-		}
 		err = sleep_until(g, d);
 	}
-	atomic_fetch_sub(&g->waiting, 1);
-	return err < 0 ? err : 0;
+	if (!--*sleepers)
+		lower_waiting(g, v);
+	return over ? 0 : -ETIMEDOUT;
 }
 
 /* g->lock held. */
@@ -346,6 +466,14 @@ static inline void relax(void)
 #if defined(__x86_64__)
 	__builtin_ia32_pause();
 #endif
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static bool has_seen(struct pvi_gate_slot *s, uint64_t now)
@@ -394,21 +522,95 @@ static bool is_pending(struct pvi_gate *g, struct pvi_gate_slot *s, uint64_t now
 	return true;
 }
 
+/* Will the owner of @s, which has made @stops, stop soon if it comes as often as before? */
+static bool may_stop_soon(struct pvi_gate_slot *s, uint64_t stops)
+{
+	if (!(stops & PVI_GATE_STOPS) ||
+	    atomic_load_explicit(&s->owner, memory_order_relaxed) == pvi_gate_who() ||
+	    atomic_load_explicit(&s->ask, memory_order_relaxed))
+		return false;
+	if (!s->skip)
+		return true;
+	s->skip--;
+	return false;
+}
+
+static void note_stop(struct pvi_gate_slot *s, bool stopped)
+{
+	if (stopped) {
+		s->missed = 0;
+		return;
+	}
+	if (s->missed < MAX_MISSED)
+		s->missed++;
+	s->skip = (1u << s->missed) - 1;
+	atomic_store_explicit(&s->shorten, true, memory_order_relaxed);
+}
+
+static bool has_stopped(struct pvi_gate_slot *s, uint64_t before)
+{
+	uint64_t stops = atomic_load_explicit(&s->stops, memory_order_acquire);
+
+	return (stops ^ before) >= PVI_GATE_STOP;
+}
+
+/* Gives those who come often time to stop. A bit for each slot whose owner did. g->lock held. */
+static unsigned int wait_for_stops(struct pvi_gate *g)
+{
+	uint64_t before[PVI_GATE_SLOTS], begin;
+	unsigned int wanted = 0, stopped = 0;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++) {
+		before[i] = atomic_load_explicit(&g->slot[i].stops, memory_order_relaxed);
+		if (may_stop_soon(&g->slot[i], before[i]))
+			wanted |= 1u << i;
+	}
+	/* Each look takes the line from the owner: at twice the time of the one before. */
+	begin = wanted ? clock_ns() : 0;
+	for (unsigned int look = 1; look <= STOP_LOOKS && stopped != wanted; look++) {
+		while (clock_ns() - begin < STOP_NS >> (STOP_LOOKS - look))
+			relax();
+		for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++)
+			if ((wanted & ~stopped) >> i & 1 && has_stopped(&g->slot[i], before[i]))
+				stopped |= 1u << i;
+	}
+	for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++)
+		if (wanted >> i & 1)
+			note_stop(&g->slot[i], stopped >> i & 1);
+	return stopped;
+}
+
+/* Are these all the slots with an owner? */
+static bool is_all(const struct pvi_gate *g, unsigned int slots)
+{
+	for (unsigned int i = 0; i < PVI_GATE_SLOTS; i++)
+		if (!(slots >> i & 1) &&
+		    atomic_load_explicit(&g->slot[i].owner, memory_order_relaxed))
+			return false;
+	return true;
+}
+
 /* g->lock held. */
 static int wait_for_slots(struct pvi_gate *g, struct deadline *d)
 {
 	bool pending[PVI_GATE_SLOTS] = {false}, barrier = false;
-	uint64_t now = atomic_fetch_add(&g->epoch, 1) + 1;
+	unsigned int stopped;
+	uint64_t now;
 	int err = 0;
 
 	if (!atomic_fetch_add(&g->nr_owned, 0))
 		return 0;
+	stopped = wait_for_stops(g);
+	if (is_all(g, stopped))
+		return 0;
+	now = atomic_fetch_add(&g->epoch, 1) + 1;
 	/* Somebody came often until now: time to see this wait before we look. */
 	for (int i = 0; g->busy && i < SEEN_LOOK; i++)
 		relax();
 	g->busy = false;
 	for (int i = 0; i < PVI_GATE_SLOTS; i++)
-		pending[i] = is_pending(g, &g->slot[i], now, &barrier);
+		pending[i] = !(stopped >> i & 1) && is_pending(g, &g->slot[i], now, &barrier);
 	if (barrier)
 		barrier_everywhere(g);
 	for (int i = 0; i < PVI_GATE_SLOTS && !err; i++)

@@ -20,8 +20,8 @@
  * all works as promised, and each access of a device costs some locked instructions
  * more; where it was allowed at first, waits take 20 ms longer (clock_nanosleep) until every
  * thread that does DMA has come again. A filter that kills for it kills. Beyond that the library
- * makes the calls of the C library's memory and threads (futex, mmap, munmap, mprotect, brk,
- * madvise), and those of VFIO backends (vfio.h).
+ * makes the calls of the C library's memory, threads and clock (futex, mmap, munmap, mprotect,
+ * brk, madvise, clock_gettime), and those of VFIO backends (vfio.h).
  */
 #ifndef PVIOMMU_IOMMU_H
 #define PVIOMMU_IOMMU_H

@@ -28,11 +28,32 @@ static void test_nobody_inside(void **state)
 	pvi_gate_done(&gate);
 }
 
+static unsigned int sleepers(void)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&gate.lock);
+	n = gate.sleepers;
+	for (int i = 0; i < PVI_GATE_SLOTS; i++)
+		n += gate.slot[i].sleepers;
+	pthread_mutex_unlock(&gate.lock);
+	return n;
+}
+
+static bool somebody_is_told_to_wake(void)
+{
+	bool any = atomic_load(&gate.waiting);
+
+	for (int i = 0; i < PVI_GATE_SLOTS; i++)
+		any |= atomic_load(&gate.slot[i].waiting) != 0;
+	return any;
+}
+
 static void start_waiter(pthread_t *w)
 {
 	atomic_store(&done, false);
 	assert_int_equal(pthread_create(w, NULL, waiter, NULL), 0);
-	while (!atomic_load(&gate.waiting))
+	while (!sleepers())
 		sched_yield();
 }
 
@@ -174,6 +195,124 @@ static void test_crowd(void **state)
 
 static atomic_uint nr_done;
 
+/* A writer that was woken, and waits for a CPU, costs later visits nothing. */
+static void test_wakes_once(void **state)
+{
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	for (int round = 0; round < 4; round++) {
+		unsigned int inside;
+		pthread_t w;
+
+		/* A slot that is fenced, then one that is not. */
+		visit(round & 1 ? 1000 : 0);
+		inside = pvi_gate_enter(&gate);
+		start_waiter(&w);
+		assert_true(somebody_is_told_to_wake());
+		pvi_gate_leave(&gate, inside);
+		assert_false(somebody_is_told_to_wake());
+		pthread_join(w, NULL);
+	}
+	pvi_gate_done(&gate);
+}
+
+static atomic_bool enough;
+
+static void *comer(void *arg)
+{
+	while (!atomic_load_explicit(&enough, memory_order_relaxed))
+		visit(1);
+	return NULL;
+}
+
+/* The slot of the only other thread. */
+static struct pvi_gate_slot *comers_slot(void)
+{
+	for (int i = 0; i < PVI_GATE_SLOTS; i++)
+		if (atomic_load(&gate.slot[i].owner))
+			return &gate.slot[i];
+	return NULL;
+}
+
+/* Who comes all the time need not notice a wait: it stops of itself. */
+static void test_stops(void **state)
+{
+	uint64_t epoch;
+	pthread_t t;
+	bool seen = false;
+
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	if (atomic_load(&gate.no_membarrier))
+		skip();
+	atomic_store(&enough, false);
+	assert_int_equal(pthread_create(&t, NULL, comer, NULL), 0);
+	while (!comers_slot() || atomic_load(&comers_slot()->stops) < 4 * PVI_GATE_STOP)
+		sched_yield();
+	/* Unless it is kept from running just then. */
+	while (!seen) {
+		epoch = atomic_load(&gate.epoch);
+		pvi_gate_synchronize(&gate);
+		seen = atomic_load(&gate.epoch) == epoch;
+	}
+	atomic_store(&enough, true);
+	pthread_join(t, NULL);
+
+	/* It has gone: no stop comes, and that is noticed, and not tried every time. */
+	epoch = atomic_load(&gate.epoch);
+	for (int i = 0; i < 10; i++)
+		pvi_gate_synchronize(&gate);
+	assert_int_equal(atomic_load(&gate.epoch), epoch + 10);
+	pvi_gate_done(&gate);
+}
+
+static unsigned int stops_of(struct pvi_gate_slot *s, int visits)
+{
+	uint64_t before = atomic_load(&s->stops);
+
+	visit(visits);
+	return (unsigned int)((atomic_load(&s->stops) - before) / PVI_GATE_STOP);
+}
+
+/* Asked to stop more often it does, and then more seldom again by itself. */
+static void test_period(void **state)
+{
+	struct pvi_gate_slot *s;
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	if (atomic_load(&gate.no_membarrier))
+		skip();
+	visit(1000);
+	s = comers_slot();
+	assert_non_null(s);
+	assert_in_range(stops_of(s, 4096), 7, 9);
+	for (int i = 0; i < 8; i++) {
+		atomic_store(&s->shorten, true);
+		while (!stops_of(s, 1))
+			;
+	}
+	assert_in_range(stops_of(s, 64), 4, 8);
+	visit(100000);
+	assert_in_range(stops_of(s, 4096), 7, 9);
+	pvi_gate_done(&gate);
+}
+
+/* A thread that was asked to be fenced comes often again, with a wait at each visit. */
+static void test_waits_all_the_time(void **state)
+{
+	int visits = 0;
+
+	assert_int_equal(pvi_gate_init(&gate), 0);
+	if (atomic_load(&gate.no_membarrier))
+		skip();
+	visit(1000);
+	wait_elsewhere();
+	wait_elsewhere();
+	assert_false(visits_plainly());
+	while (!visits_plainly()) {
+		atomic_fetch_add(&gate.epoch, 1);
+		assert_true(++visits < 1000);
+	}
+	pvi_gate_done(&gate);
+}
+
 static void *one_of_two(void *arg)
 {
 	pvi_gate_synchronize(&gate);
@@ -192,7 +331,7 @@ static void test_two_writers(void **state)
 		atomic_store(&nr_done, 0);
 		for (int i = 0; i < 2; i++)
 			assert_int_equal(pthread_create(&w[i], NULL, one_of_two, NULL), 0);
-		while (atomic_load(&gate.waiting) != 2)
+		while (sleepers() != 2)
 			sched_yield();
 		assert_int_equal(atomic_load(&nr_done), 0);
 		pvi_gate_leave(&gate, inside);
@@ -213,7 +352,8 @@ static void test_deadline(void **state)
 		inside = pvi_gate_enter(&gate);
 		assert_int_equal(pvi_gate_synchronize_for(&gate, 5), -ETIMEDOUT);
 		assert_int_equal(pvi_gate_synchronize_for(&gate, 1), -ETIMEDOUT);
-		assert_int_equal(atomic_load(&gate.waiting), 0);
+		assert_int_equal(sleepers(), 0);
+		assert_false(somebody_is_told_to_wake());
 		pvi_gate_leave(&gate, inside);
 		assert_int_equal(pvi_gate_synchronize_for(&gate, 1), 0);
 	}
@@ -228,6 +368,10 @@ int main(void)
 		cmocka_unit_test(test_visitor_is_relieved_and_asked),
 		cmocka_unit_test(test_kernel_without_membarrier),
 		cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_wakes_once),
+		cmocka_unit_test(test_stops),
+		cmocka_unit_test(test_period),
+		cmocka_unit_test(test_waits_all_the_time),
 		cmocka_unit_test(test_two_writers),
 		cmocka_unit_test(test_deadline),
 	};
