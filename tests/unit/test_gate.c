@@ -313,6 +313,61 @@ static void test_waits_all_the_time(void **state)
 	pvi_gate_done(&gate);
 }
 
+static atomic_bool granted, reused;
+static atomic_uint nr_bad;
+
+static void spend(int loops)
+{
+	while (loops--)
+		atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Nothing here orders anything but the gate. Most visits are short, some are not. */
+static void *user(void *arg)
+{
+	for (unsigned int n = 0; !atomic_load_explicit(&enough, memory_order_relaxed); n++) {
+		unsigned int cookie = pvi_gate_enter(&gate);
+
+		if (atomic_load_explicit(&granted, memory_order_relaxed))
+			for (int i = 0; i < (n % 64 ? 16 : 8192); i++)
+				if (atomic_load_explicit(&reused, memory_order_relaxed))
+					atomic_fetch_add(&nr_bad, 1);
+		pvi_gate_leave(&gate, cookie);
+	}
+	return NULL;
+}
+
+/* At full speed, by every way to wait: what was taken away is reused, and nobody sees it. */
+static void test_use_after_wait(void **state)
+{
+	pthread_t t[2];
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pvi_gate_init(&gate), 0);
+		atomic_store(&gate.no_membarrier, i ? true : atomic_load(&gate.no_membarrier));
+		atomic_store(&enough, false);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(pthread_create(&t[k], NULL, user, NULL), 0);
+		for (int round = 0; round < 10000; round++) {
+			atomic_store_explicit(&granted, true, memory_order_relaxed);
+			/* Sometimes they come often between two waits, sometimes not. */
+			spend(round / 1000 % 2 ? 2000 : 0);
+			atomic_store_explicit(&granted, false, memory_order_relaxed);
+			pvi_gate_synchronize(&gate);
+			atomic_store_explicit(&reused, true, memory_order_relaxed);
+			spend(1000);
+			/* Before the next grant: that one may be used at once. */
+			atomic_store_explicit(&reused, false, memory_order_release);
+			pvi_gate_synchronize(&gate);
+		}
+		atomic_store(&enough, true);
+		for (int k = 0; k < 2; k++)
+			pthread_join(t[k], NULL);
+		assert_int_equal(atomic_load(&nr_bad), 0);
+		pvi_gate_done(&gate);
+	}
+}
+
 static void *one_of_two(void *arg)
 {
 	pvi_gate_synchronize(&gate);
@@ -372,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_stops),
 		cmocka_unit_test(test_period),
 		cmocka_unit_test(test_waits_all_the_time),
+		cmocka_unit_test(test_use_after_wait),
 		cmocka_unit_test(test_two_writers),
 		cmocka_unit_test(test_deadline),
 	};
