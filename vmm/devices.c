@@ -10,6 +10,7 @@
 
 #include "vmm/devices.h"
 #include "vmm/log.h"
+#include "vmm/vfio_check.h"
 #include "vmm/vfio_device.h"
 #include "vmm/vfu_device.h"
 #include "vmm/viommu_fn.h"
@@ -137,15 +138,32 @@ static int open_device(const struct options *opts, unsigned int i, struct vfu_co
 	return err;
 }
 
-static int add_assigned(struct vm *vm, const struct options *opts, unsigned int i)
+static struct vfio_device_config assigned_config(const struct options *opts, unsigned int i)
 {
-	const struct vfio_device_config config = {
+	return (struct vfio_device_config){
 		.name = opts->device[i].text,
 		.bdf = opts->device[i].path,
 		.root = "",
 		.slot = VIOMMU_SLOT + 1 + i,
 		.unsafe_interrupts = opts->device[i].unsafe_interrupts,
 	};
+}
+
+/* All real devices, before the first is opened, and reset with it. */
+static int check_assigned(const struct vm *vm, const struct options *opts)
+{
+	struct vfio_device_config config[OPTIONS_MAX_DEVICES];
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < opts->nr_devices; i++)
+		if (opts->device[i].kind == OPTION_ASSIGN)
+			config[nr++] = assigned_config(opts, i);
+	return vfio_check(vm, config, nr);
+}
+
+static int add_assigned(struct vm *vm, const struct options *opts, unsigned int i)
+{
+	const struct vfio_device_config config = assigned_config(opts, i);
 
 	return vfio_device_new(vm, &config, &vm->device[i].assigned);
 }
@@ -189,6 +207,9 @@ int devices_init(struct vm *vm, const struct options *opts)
 
 	if (!opts->nr_devices)
 		return 0;
+	err = check_assigned(vm, opts);
+	if (err)
+		return err;
 	vm->device = calloc(opts->nr_devices, sizeof(vm->device[0]));
 	err = vm->device ? pci_init(&vm->pci, &vm->bus, &vm->irq) : -ENOMEM;
 	if (err) {

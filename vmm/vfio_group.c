@@ -11,7 +11,6 @@
 #include <pviommu/vfio.h>
 
 #include "vmm/host_sysfs.h"
-#include "vmm/memlock.h"
 #include "vmm/vfio_group.h"
 #include "vmm/vfio_sys.h"
 #include "vmm/vm.h"
@@ -189,35 +188,6 @@ static int tell_kvm(struct vm *vm, int group_fd, bool add)
 	return err < 0 ? err : 0;
 }
 
-static unsigned int nr_groups(const struct vm *vm)
-{
-	unsigned int nr = 0;
-
-	for (const struct vfio_group *g = vm->groups; g; g = g->next)
-		nr++;
-	return nr;
-}
-
-/* Direct-map locks all of RAM, now; else the guest's mappings are locked as they come. */
-static int check_limit(struct vfio_group *g, const struct why *why)
-{
-	uint64_t most = g->vm->mem.size * (nr_groups(g->vm) + 1), limit;
-
-	limit = memlock_raise(most);
-	if (limit >= most)
-		return 0;
-	if (g->vm->iommu_mode == VM_IOMMU_STRICT) {
-		g->limit = limit;
-		return 0;
-	}
-	return wrong(
-		why, -EINVAL,
-		"all of the guest's memory will be locked, %llu KiB, but the limit is %llu KiB; "
-		"raise it: ulimit -l %llu (LimitMEMLOCK= of a service), or give less --mem",
-		(unsigned long long)most >> 10, (unsigned long long)limit >> 10,
-		(unsigned long long)most >> 10);
-}
-
 static int make_backend(struct vfio_group *g, const struct why *why)
 {
 	const struct memory *mem = &g->vm->mem;
@@ -240,21 +210,14 @@ static int set_up(struct vfio_group *g, const char *bdf, const struct why *why)
 {
 	int err;
 
-	err = check_limit(g, why);
-	err = err ?: open_group(g, bdf, why);
-	err = err ?: open_container(g, why);
+	err = open_group(g, bdf, why) ?: open_container(g, why);
 	if (err)
 		return err;
 	err = tell_kvm(g->vm, g->fd, true);
 	if (err)
 		return wrong(why, err, "KVM does not take its group: %s", strerror(-err));
 	g->in_kvm = true;
-	err = make_backend(g, why);
-	if (!err && g->limit)
-		log_warn("%llu KiB of memory may be locked (ulimit -l): the guest can map no more "
-			 "than that for its assigned devices at a time",
-			 (unsigned long long)g->limit >> 10);
-	return err;
+	return make_backend(g, why);
 }
 
 static void destroy(struct vfio_group *g)

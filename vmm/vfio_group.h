@@ -31,7 +31,6 @@ struct vfio_group {
 	int id; /* as the kernel numbers it */
 	int fd, container;
 	bool in_kvm;
-	uint64_t limit;	    /* of locked memory, in bytes, where it is less than the guest's; 0 */
 	unsigned int users; /* devices */
 	struct pvi_vfio *vfio;
 	struct vfio_group_stats stats;

@@ -73,7 +73,7 @@ class Machine:
         self.kernel, self.icount = options.kernel, options.icount
         self.mem, self.vcpus = options.mem, options.vcpus
         self.devices = list(options.device)
-        self.caching_mode = options.caching_mode
+        self.caching_mode, self.cmdline = options.caching_mode, options.cmdline
         self.traced, self.trace_file = options.trace, None
         self.binary = program('qemu-system-x86_64')
         self.initrd, self.initrd_stamp = self.make_initrd()
@@ -95,7 +95,7 @@ class Machine:
 
     def kernel_args(self):
         return ['-kernel', os.path.join(kernel_dir(self.kernel), 'vmlinux'),
-                '-initrd', self.initrd, '-append', CMDLINE]
+                '-initrd', self.initrd, '-append', f'{CMDLINE} {self.cmdline}'.strip()]
 
     def fixed_args(self):
         accel = 'tcg,thread=single' if self.icount else 'tcg,thread=multi,tb-size=512'

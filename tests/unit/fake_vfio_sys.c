@@ -87,6 +87,7 @@ void fake_sys_reset(void)
 
 static bool fails(void)
 {
+	fake_sys.calls++;
 	return fake_sys.fail_in >= 0 && !fake_sys.fail_in--;
 }
 

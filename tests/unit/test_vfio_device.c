@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A real device on the bus, from the guest's side and from the host's. */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
@@ -22,6 +21,7 @@
 #include "fake_vm.h"
 #include "host_tree.h"
 #include "pci_guest.h"
+#include "said.h"
 #include "vmm/vfio_device.h"
 
 #define SLOT  3u
@@ -42,20 +42,13 @@ static int start(void)
 {
 	const struct vfio_device_config config = {
 		.name = "00:02.0", .bdf = TREE_A, .root = tree_root, .slot = SLOT};
-	int pipe_fd[2], saved, err;
-	ssize_t n;
+	struct said s;
+	int err;
 
-	assert_int_equal(pipe2(pipe_fd, O_NONBLOCK), 0);
-	saved = dup(STDERR_FILENO);
-	dup2(pipe_fd[1], STDERR_FILENO);
 	dev = NULL;
+	said_begin(&s);
 	err = vfio_device_new(&vm, &config, &dev);
-	dup2(saved, STDERR_FILENO);
-	n = read(pipe_fd[0], said, sizeof(said) - 1);
-	said[n > 0 ? n : 0] = '\0';
-	close(saved);
-	close(pipe_fd[0]);
-	close(pipe_fd[1]);
+	said_end(&s, said, sizeof(said));
 	return err;
 }
 

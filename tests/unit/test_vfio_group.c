@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -17,7 +15,6 @@
 #include "fake_vfio_sys.h"
 #include "fake_vm.h"
 #include "host_tree.h"
-#include "vmm/memlock.h"
 #include "vmm/vfio_group.h"
 
 #define RAM (1ull << 20)
@@ -71,9 +68,6 @@ static void end_vm(void)
 
 static int tear_down(void **state)
 {
-	/* limit() went on as another user. */
-	assert_int_equal(seteuid(getuid()), 0);
-	prctl(PR_SET_DUMPABLE, 1);
 	end_vm();
 	tree_free();
 	return 0;
@@ -211,32 +205,6 @@ static void ladder(void **state)
 	vfio_group_put(g);
 }
 
-/* As a user: root may raise any limit. */
-static void limit(void **state)
-{
-	struct rlimit old, low = {RAM / 2, RAM / 2}, room = {RAM / 4, RAM};
-	struct vfio_group *g;
-
-	if (!geteuid() && seteuid(65534))
-		skip();
-	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &old), 0);
-	if (old.rlim_max < RAM)
-		skip();
-	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &room), 0);
-	assert_int_equal(memlock_raise(RAM), RAM);
-	assert_int_equal(get(&g), 0);
-	vfio_group_put(g);
-	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
-	assert_int_equal(memlock_raise(RAM), RAM / 2);
-	assert_int_equal(memlock_raise(RAM / 4), RAM / 2);
-	says("ulimit -l 1024");
-	/* What the guest maps then is all that is locked. */
-	end_vm();
-	make_vm(VM_IOMMU_STRICT);
-	assert_int_equal(get(&g), 0);
-	vfio_group_put(g);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,8 +213,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_mapped_in_strict, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(users_errors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ladder, set_up, tear_down),
-		/* Last: the limit stays. */
-		cmocka_unit_test_setup_teardown(limit, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
