@@ -150,7 +150,7 @@ static struct vfio_device_config assigned_config(const struct options *opts, uns
 }
 
 /* All real devices, before the first is opened, and reset with it. */
-static int check_assigned(const struct vm *vm, const struct options *opts)
+static int check_assigned(const struct vm *vm, const struct options *opts, uint64_t *ret_limit)
 {
 	struct vfio_device_config config[OPTIONS_MAX_DEVICES];
 	unsigned int nr = 0;
@@ -158,7 +158,7 @@ static int check_assigned(const struct vm *vm, const struct options *opts)
 	for (unsigned int i = 0; i < opts->nr_devices; i++)
 		if (opts->device[i].kind == OPTION_ASSIGN)
 			config[nr++] = assigned_config(opts, i);
-	return vfio_check(vm, config, nr);
+	return vfio_check(vm, config, nr, ret_limit);
 }
 
 static int add_assigned(struct vm *vm, const struct options *opts, unsigned int i)
@@ -203,11 +203,12 @@ static int add_devices(struct vm *vm, const struct options *opts)
 
 int devices_init(struct vm *vm, const struct options *opts)
 {
+	uint64_t limit;
 	int err;
 
 	if (!opts->nr_devices)
 		return 0;
-	err = check_assigned(vm, opts);
+	err = check_assigned(vm, opts, &limit);
 	if (err)
 		return err;
 	vm->device = calloc(opts->nr_devices, sizeof(vm->device[0]));
@@ -222,6 +223,10 @@ int devices_init(struct vm *vm, const struct options *opts)
 	err = err ?: add_devices(vm, opts);
 	if (err)
 		devices_done(vm);
+	else if (limit)
+		log_warn("%llu KiB of memory may be locked (ulimit -l): the guest can map no more "
+			 "than that for its assigned devices at a time",
+			 (unsigned long long)limit >> 10);
 	return err;
 }
 

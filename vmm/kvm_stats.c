@@ -75,6 +75,16 @@ void kvm_stats_done(struct kvm_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 }
 
+static uint64_t sum_of(const struct kvm_stats *stats, unsigned int i)
+{
+	uint64_t sum = 0, value;
+
+	for (unsigned int cpu = 0; cpu < stats->nr; cpu++)
+		if (pread(stats->fd[cpu], &value, sizeof(value), stats->at[i]) == sizeof(value))
+			sum += value;
+	return sum;
+}
+
 void kvm_stats_write(const struct kvm_stats *stats, FILE *out)
 {
 	if (!stats->nr_counts) {
@@ -82,13 +92,17 @@ void kvm_stats_write(const struct kvm_stats *stats, FILE *out)
 		return;
 	}
 	for (unsigned int i = 0; i < stats->nr_counts; i++) {
-		uint64_t sum = 0, value;
-
-		for (unsigned int cpu = 0; cpu < stats->nr; cpu++)
-			if (pread(stats->fd[cpu], &value, sizeof(value), stats->at[i]) ==
-			    sizeof(value))
-				sum += value;
-		fprintf(out, "%c\"%s\":%" PRIu64, i ? ',' : '{', stats->name[i], sum);
+		fprintf(out, "%c\"%s\":%" PRIu64, i ? ',' : '{', stats->name[i], sum_of(stats, i));
 	}
 	fputc('}', out);
+}
+
+void kvm_stats_write_exits(const struct kvm_stats *stats, FILE *out)
+{
+	for (unsigned int i = 0; i < stats->nr_counts; i++) {
+		uint64_t sum = strstr(stats->name[i], "exits") ? sum_of(stats, i) : 0;
+
+		if (sum)
+			fprintf(out, " %s %" PRIu64, stats->name[i], sum);
+	}
 }

@@ -25,5 +25,7 @@ void kvm_stats_done(struct kvm_stats *stats);
 
 /* One JSON object: the sum of each count over the vCPUs; null where there are none. */
 void kvm_stats_write(const struct kvm_stats *stats, FILE *out);
+/* Those of exits that are not 0, in words. */
+void kvm_stats_write_exits(const struct kvm_stats *stats, FILE *out);
 
 #endif

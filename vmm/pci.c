@@ -3,6 +3,7 @@
 #include "vmm/pci.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/pci_regs.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ static void config_access(struct pci_fn *fn, uint32_t off, void *buf, uint32_t l
 			memset(buf, 0xff, len);
 		return;
 	}
+	atomic_fetch_add_explicit(&fn->exits.config, 1, memory_order_relaxed);
 	window = pci_window_touched(fn, off, len);
 	if (window && !write)
 		pci_window_access(fn, false);
@@ -231,6 +233,14 @@ void pci_quiesce_all(struct pci_bus *pci)
 		if (fn && fn->ops->quiesce)
 			fn->ops->quiesce(fn);
 	}
+}
+
+void pci_exits_write(const struct pci_exits *exits, FILE *out)
+{
+	fprintf(out,
+		"\"exits\":{\"config\":%" PRIu64 ",\"msix_table\":%" PRIu64 ",\"mmio\":%" PRIu64
+		",\"pio\":%" PRIu64 "}",
+		exits->config, exits->table, exits->mmio, exits->pio);
 }
 
 void pci_fn_reset(struct pci_fn *fn)

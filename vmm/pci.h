@@ -12,14 +12,18 @@
 #define VMM_PCI_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "vmm/bus.h"
 #include "vmm/irq.h"
 
 #define PCI_MAX_SLOTS	32
 #define PCI_MAX_BARS	6
+#define PCI_ROM_BAR	6 /* the option ROM is a BAR like the others, with a place of its own */
+#define PCI_NR_BARS	7
 #define PCI_MAX_VECTORS 64
 #define PCI_CFG_SIZE	4096
 #define PCI_CFG_CAPS	0x40 /* capabilities start here */
@@ -81,6 +85,14 @@ struct pci_bar_ref {
 	unsigned int bar;
 };
 
+/*
+ * What the guest went for when it left for this function's sake: its config space, the MSI-X
+ * table or PBA, memory and I/O BARs. Any thread.
+ */
+struct pci_exits {
+	atomic_uint_fast64_t config, table, mmio, pio;
+};
+
 /* One MSI-X vector. @live: what ops->vector was last told is @told, not NULL. */
 struct pci_vector {
 	struct irq_msi msi;
@@ -98,7 +110,7 @@ struct pci_fn {
 	void *ctx;
 	uint8_t cfg[PCI_CFG_SIZE];
 	uint8_t wmask[PCI_CFG_SIZE]; /* bits that the guest may write */
-	struct pci_bar bar[PCI_MAX_BARS];
+	struct pci_bar bar[PCI_NR_BARS];
 	struct pci_msix msix;
 	uint8_t window; /* virtio's PCI access capability (pci_fn_window()), 0: none */
 
@@ -108,11 +120,12 @@ struct pci_fn {
 	pthread_mutex_t lock; /* config space and MSI-X table; taken before bus and irq locks */
 	struct pci_vector vector[PCI_MAX_VECTORS];
 	bool msix_enabled, msix_masked_all;
-	struct pci_bar_ref ref[PCI_MAX_BARS];
+	struct pci_bar_ref ref[PCI_NR_BARS];
 	uint8_t cfg_reset[PCI_CFG_LEGACY]; /* config space at power-on */
 	uint64_t bad_bars;		   /* placements that can't decode */
 	uint64_t bad_messages;		   /* MSI-X messages that are no interrupt message */
 	uint64_t bad_accesses;		   /* of table and PBA: odd sizes, across an edge */
+	struct pci_exits exits;
 };
 
 struct pci_bus {
@@ -161,6 +174,9 @@ void pci_fn_remove(struct pci_fn *fn);
 
 /* Delivers a vector by message (for functions without irqfds); sets pending when masked. */
 void pci_fn_interrupt(struct pci_fn *fn, unsigned int vector);
+
+/* As a JSON object, with its name before it: "exits":{...} */
+void pci_exits_write(const struct pci_exits *exits, FILE *out);
 
 /* All functions: quiesce, in slot order. Then reset, by the caller's order. */
 void pci_quiesce_all(struct pci_bus *pci);

@@ -9,12 +9,22 @@
 #include "vmm/memory.h"
 #include "vmm/pci_internal.h"
 
-#define MEM_MASK 0xfffffff0u
-#define IO_MASK	 0xfffffffcu
+#define MEM_MASK  0xfffffff0u
+#define IO_MASK	  0xfffffffcu
+#define ROM_MASK  PCI_ROM_ADDRESS_MASK
+#define ROM_LEAST 2048u
 
 static uint8_t *bar_reg(uint8_t *space, unsigned int bar)
 {
-	return space + PCI_BASE_ADDRESS_0 + 4 * bar;
+	return space + (bar == PCI_ROM_BAR ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * bar);
+}
+
+/* The bits of its register that are an address. */
+static uint32_t bar_mask(const struct pci_fn *fn, unsigned int i)
+{
+	if (i == PCI_ROM_BAR)
+		return (uint32_t)ROM_MASK;
+	return fn->bar[i].io ? IO_MASK : MEM_MASK;
 }
 
 static uint32_t bar_flags(const struct pci_bar *bar)
@@ -28,10 +38,12 @@ static uint32_t bar_flags(const struct pci_bar *bar)
 static bool bar_valid(const struct pci_fn *fn, unsigned int i)
 {
 	const struct pci_bar *bar = &fn->bar[i];
-	uint64_t least = bar->io ? 4 : 16;
+	uint64_t least = i == PCI_ROM_BAR ? ROM_LEAST : bar->io ? 4 : 16;
 	uint64_t most = bar->io ? PCI_PORT_SIZE : bar->is64 ? 1ull << 62 : 1ull << 31;
 
 	if (bar->size < least || bar->size > most || (bar->size & (bar->size - 1)))
+		return false;
+	if (i == PCI_ROM_BAR && (bar->io || bar->is64 || bar->prefetch))
 		return false;
 	if (!bar->is64)
 		return true;
@@ -40,7 +52,7 @@ static bool bar_valid(const struct pci_fn *fn, unsigned int i)
 
 int pci_bar_setup(struct pci_fn *fn)
 {
-	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
+	for (unsigned int i = 0; i < PCI_NR_BARS; i++) {
 		struct pci_bar *bar = &fn->bar[i];
 
 		if (!bar->size)
@@ -52,7 +64,8 @@ int pci_bar_setup(struct pci_fn *fn)
 		pvi_put32(bar_reg(fn->cfg, i), bar_flags(bar));
 		/* The guest finds the size by writing ones: the mask is all it takes. */
 		pvi_put32(bar_reg(fn->wmask, i),
-			  (uint32_t) ~(bar->size - 1) & (bar->io ? IO_MASK : MEM_MASK));
+			  ((uint32_t) ~(bar->size - 1) & bar_mask(fn, i)) |
+				  (i == PCI_ROM_BAR ? PCI_ROM_ADDRESS_ENABLE : 0));
 		if (bar->is64)
 			pvi_put32(bar_reg(fn->wmask, i + 1), (uint32_t)(~(bar->size - 1) >> 32));
 		if (bar->io)
@@ -61,16 +74,18 @@ int pci_bar_setup(struct pci_fn *fn)
 	return 0;
 }
 
-static bool enabled(const struct pci_fn *fn, const struct pci_bar *bar)
+static bool enabled(const struct pci_fn *fn, unsigned int i)
 {
-	return fn->cfg[PCI_COMMAND] & (bar->io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
+	if (i == PCI_ROM_BAR && !(fn->cfg[PCI_ROM_ADDRESS] & PCI_ROM_ADDRESS_ENABLE))
+		return false;
+	return fn->cfg[PCI_COMMAND] & (fn->bar[i].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY);
 }
 
 /* Where the guest put the BAR, decoding or not. */
 static uint64_t placement(struct pci_fn *fn, unsigned int i)
 {
 	const struct pci_bar *bar = &fn->bar[i];
-	uint64_t gpa = pvi_get32(bar_reg(fn->cfg, i)) & (bar->io ? IO_MASK : MEM_MASK);
+	uint64_t gpa = pvi_get32(bar_reg(fn->cfg, i)) & bar_mask(fn, i);
 
 	if (bar->is64)
 		gpa |= (uint64_t)pvi_get32(bar_reg(fn->cfg, i + 1)) << 32;
@@ -98,6 +113,11 @@ static void refused(struct pci_fn *fn, unsigned int i, uint64_t gpa)
 			 fn->name, i, (unsigned long long)gpa);
 }
 
+static void count(atomic_uint_fast64_t *exits)
+{
+	atomic_fetch_add_explicit(exits, 1, memory_order_relaxed);
+}
+
 void pci_bar_access(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf, uint32_t len,
 		    bool write)
 {
@@ -106,12 +126,18 @@ void pci_bar_access(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf
 	if (off >= size || len > size - off) {
 		if (!write)
 			memset(buf, 0xff, len);
-	} else if (write) {
-		if (!pci_msix_write(fn, bar, off, buf, len))
-			fn->ops->bar_write(fn, bar, off, buf, len);
-	} else if (!pci_msix_read(fn, bar, off, buf, len)) {
-		fn->ops->bar_read(fn, bar, off, buf, len);
+		return;
 	}
+	if (write ? pci_msix_write(fn, bar, off, buf, len)
+		  : pci_msix_read(fn, bar, off, buf, len)) {
+		count(&fn->exits.table);
+		return;
+	}
+	count(fn->bar[bar].io ? &fn->exits.pio : &fn->exits.mmio);
+	if (write)
+		fn->ops->bar_write(fn, bar, off, buf, len);
+	else
+		fn->ops->bar_read(fn, bar, off, buf, len);
 }
 
 static void bar_read(void *ctx, uint64_t off, void *buf, uint32_t len)
@@ -156,31 +182,31 @@ static void place(struct pci_fn *fn, unsigned int i, uint64_t gpa)
  */
 void pci_bar_update(struct pci_fn *fn)
 {
-	uint64_t want[PCI_MAX_BARS], was[PCI_MAX_BARS];
+	uint64_t want[PCI_NR_BARS], was[PCI_NR_BARS];
 
-	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
+	for (unsigned int i = 0; i < PCI_NR_BARS; i++) {
 		struct pci_bar *bar = &fn->bar[i];
 
 		was[i] = bar->gpa;
-		want[i] = bar->size && enabled(fn, bar) ? placement(fn, i) : 0;
+		want[i] = bar->size && enabled(fn, i) ? placement(fn, i) : 0;
 		if (was[i] && was[i] != want[i]) {
 			bus_remove(fn->bus->bus, space_of(bar), was[i]);
 			bar->gpa = 0;
 		}
 	}
-	for (unsigned int i = 0; i < PCI_MAX_BARS; i++)
+	for (unsigned int i = 0; i < PCI_NR_BARS; i++)
 		if (want[i] && !fn->bar[i].gpa)
 			place(fn, i, want[i]);
 	if (!fn->ops->bar_moved)
 		return;
-	for (unsigned int i = 0; i < PCI_MAX_BARS; i++)
+	for (unsigned int i = 0; i < PCI_NR_BARS; i++)
 		if (fn->bar[i].gpa != was[i])
 			fn->ops->bar_moved(fn, i, fn->bar[i].gpa);
 }
 
 void pci_bar_release(struct pci_fn *fn)
 {
-	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
+	for (unsigned int i = 0; i < PCI_NR_BARS; i++) {
 		if (fn->bar[i].gpa)
 			bus_remove(fn->bus->bus, space_of(&fn->bar[i]), fn->bar[i].gpa);
 		fn->bar[i].gpa = 0;

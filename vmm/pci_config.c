@@ -7,6 +7,7 @@
 #include "vmm/pci_internal.h"
 
 #define HEADER_BARS_END (PCI_BASE_ADDRESS_5 + 4)
+#define HEADER_ROM_END	(PCI_ROM_ADDRESS + 4)
 
 void pci_fn_ids(struct pci_fn *fn, uint16_t vendor, uint16_t device, uint32_t class_rev,
 		uint16_t sub_vendor, uint16_t sub_device)
@@ -41,7 +42,8 @@ static void act(struct pci_fn *fn, uint32_t off, uint32_t len, bool was_master)
 	if (bus_master(fn) != was_master && fn->ops->bus_master)
 		fn->ops->bus_master(fn, !was_master);
 	if (touches(off, len, PCI_COMMAND, PCI_COMMAND + 2) ||
-	    touches(off, len, PCI_BASE_ADDRESS_0, HEADER_BARS_END))
+	    touches(off, len, PCI_BASE_ADDRESS_0, HEADER_BARS_END) ||
+	    touches(off, len, PCI_ROM_ADDRESS, HEADER_ROM_END))
 		pci_bar_update(fn);
 	if (msix && touches(off, len, msix, msix + PCI_CAP_MSIX_SIZEOF))
 		pci_msix_control(fn);

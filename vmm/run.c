@@ -134,7 +134,9 @@ static int init_kvm_stats(struct run *run)
 
 	for (unsigned int i = 0; i < run->vm.nr_cpus; i++)
 		fd[i] = run->vm.vcpu[i].fd;
-	return run->opts->stats ? kvm_stats_init(&run->vm.kvm_stats, fd, run->vm.nr_cpus) : 0;
+	return run->opts->stats || run->opts->verbose
+		       ? kvm_stats_init(&run->vm.kvm_stats, fd, run->vm.nr_cpus)
+		       : 0;
 }
 
 static int init_pm(struct run *run)
@@ -163,6 +165,7 @@ static enum vm_end run_guest(struct run *run)
 	/* A guest that reports its panic has printed why. */
 	console_flush(&run->console);
 	stats_write(&run->stats, how);
+	stats_summary(&run->stats, how);
 	return how;
 }
 

@@ -48,22 +48,34 @@ static void write_end(const struct stats *stats, int how, FILE *out)
 	fprintf(out, "\"seconds\":%" PRIu64 ".%03u,", ms / 1000, (unsigned int)(ms % 1000));
 }
 
-static void write_exits(const struct vm *vm, FILE *out)
+/* Of all vCPUs. */
+struct exits {
+	uint64_t pio, serial, mmio, other;
+};
+
+static struct exits sum_exits(const struct vm *vm)
 {
-	uint64_t pio = 0, serial = 0, mmio = 0, other = 0;
+	struct exits sum = {0};
 
 	for (unsigned int i = 0; vm->vcpu && i < vm->nr_cpus; i++) {
 		const struct vcpu_exits *exits = &vm->vcpu[i].exits;
 
-		pio += atomic_load_explicit(&exits->pio, memory_order_relaxed);
-		serial += atomic_load_explicit(&exits->serial, memory_order_relaxed);
-		mmio += atomic_load_explicit(&exits->mmio, memory_order_relaxed);
-		other += atomic_load_explicit(&exits->other, memory_order_relaxed);
+		sum.pio += atomic_load_explicit(&exits->pio, memory_order_relaxed);
+		sum.serial += atomic_load_explicit(&exits->serial, memory_order_relaxed);
+		sum.mmio += atomic_load_explicit(&exits->mmio, memory_order_relaxed);
+		sum.other += atomic_load_explicit(&exits->other, memory_order_relaxed);
 	}
+	return sum;
+}
+
+static void write_exits(const struct vm *vm, FILE *out)
+{
+	const struct exits e = sum_exits(vm);
+
 	fprintf(out,
 		"\"exits\":{\"pio\":%" PRIu64 ",\"serial\":%" PRIu64 ",\"mmio\":%" PRIu64
 		",\"other\":%" PRIu64 "},",
-		pio, serial, mmio, other);
+		e.pio, e.serial, e.mmio, e.other);
 }
 
 static void write_iommu(const struct vm *vm, FILE *out)
@@ -232,4 +244,37 @@ void stats_done(struct stats *stats)
 		close(stats->fd);
 	free(stats->spare_path);
 	*stats = (struct stats){.fd = -1, .spare_fd = -1};
+}
+
+static void say_kvm_counts(const struct vm *vm)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return;
+	kvm_stats_write_exits(&vm->kvm_stats, out);
+	if (!fclose(out))
+		log_info("KVM counted:%s", text);
+	free(text);
+}
+
+void stats_summary(const struct stats *stats, int how)
+{
+	const struct vm *vm = stats->vm;
+	const struct exits e = sum_exits(vm);
+	uint64_t ms = (now_ns() - stats->start_ns) / 1000000;
+
+	if (log_level < LOG_INFO)
+		return;
+	log_info("ended by %s after %" PRIu64 ".%03u s; exits: %" PRIu64 " port (%" PRIu64
+		 " of them serial), %" PRIu64 " memory, %" PRIu64 " other",
+		 end_name(how), ms / 1000, (unsigned int)(ms % 1000), e.pio, e.serial, e.mmio,
+		 e.other);
+	if (vm->kvm_stats.nr_counts)
+		say_kvm_counts(vm);
+	for (unsigned int i = 0; i < vm->nr_devices; i++)
+		if (vm->device[i].assigned)
+			vfio_device_summary(vm->device[i].assigned);
 }

@@ -27,4 +27,7 @@ int stats_init(struct stats *stats, struct vm *vm, const char *path);
 void stats_write(struct stats *stats, int how);
 void stats_done(struct stats *stats);
 
+/* The run in some lines of the log, where it is told more (--verbose). */
+void stats_summary(const struct stats *stats, int how);
+
 #endif

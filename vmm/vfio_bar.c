@@ -53,17 +53,19 @@ static void add_around(struct vfio_bars *bars, const struct vfio_desc *desc, uns
 void vfio_bars_init(struct vfio_bars *bars, struct memslots *slots, const struct vfio_desc *desc,
 		    const struct pci_msix *msix)
 {
+	/* All of the table that the device has, not only what the guest is shown of it. */
+	unsigned int nr = msix->nr && msix->nr < desc->nr_msix ? desc->nr_msix : msix->nr;
+
 	memset(bars, 0, sizeof(*bars));
 	bars->slots = slots;
 	for (unsigned int bar = 0; bar < PCI_MAX_BARS; bar++) {
 		const struct vfio_region *r = &desc->bar[bar];
 		struct hole hole[2] = {{0, 0}, {0, 0}};
 
-		if (msix->nr) {
+		if (nr) {
 			hole[0] = hole_of(bar, msix->table_bar, msix->table_off,
-					  (uint64_t)msix->nr * PCI_MSIX_ENTRY_SIZE);
-			hole[1] = hole_of(bar, msix->pba_bar, msix->pba_off,
-					  (msix->nr + 63) / 64 * 8);
+					  (uint64_t)nr * PCI_MSIX_ENTRY_SIZE);
+			hole[1] = hole_of(bar, msix->pba_bar, msix->pba_off, (nr + 63) / 64 * 8);
 		}
 		if (hole[1].first < hole[0].first) {
 			struct hole swap = hole[0];

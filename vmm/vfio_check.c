@@ -34,7 +34,7 @@ static int check_device(const struct vfio_device_config *config, int *ret_group)
  * Direct-map locks all of RAM, now; else the guest's mappings are locked as they come.
  */
 static int check_limit(const struct vm *vm, const struct vfio_device_config *first,
-		       unsigned int nr_groups)
+		       unsigned int nr_groups, uint64_t *ret_limit)
 {
 	uint64_t need = vm->mem.size * nr_groups, limit = memlock_raise(need);
 	unsigned long long need_kib = need >> 10, limit_kib = limit >> 10;
@@ -42,9 +42,7 @@ static int check_limit(const struct vm *vm, const struct vfio_device_config *fir
 	if (limit >= need)
 		return 0;
 	if (vm->iommu_mode == VM_IOMMU_STRICT) {
-		log_warn("%llu KiB of memory may be locked (ulimit -l): the guest can map no more "
-			 "than that for its assigned devices at a time",
-			 limit_kib);
+		*ret_limit = limit;
 		return 0;
 	}
 	log_error("--assign %s: all of the guest's memory will be locked, for each IOMMU group "
@@ -54,7 +52,8 @@ static int check_limit(const struct vm *vm, const struct vfio_device_config *fir
 	return -EINVAL;
 }
 
-int vfio_check(const struct vm *vm, const struct vfio_device_config *config, unsigned int nr)
+int vfio_check(const struct vm *vm, const struct vfio_device_config *config, unsigned int nr,
+	       uint64_t *ret_limit)
 {
 	int *group = calloc(nr, sizeof(*group));
 	unsigned int nr_groups = 0;
@@ -72,8 +71,10 @@ int vfio_check(const struct vm *vm, const struct vfio_device_config *config, uns
 			at++;
 		nr_groups += !err && at == nr_groups;
 	}
+	if (!err)
+		*ret_limit = 0;
 	if (!err && nr)
-		err = check_limit(vm, &config[0], nr_groups);
+		err = check_limit(vm, &config[0], nr_groups, ret_limit);
 	free(group);
 	return err;
 }

@@ -14,6 +14,8 @@
 #define MSI_SIZE_64 14u
 #define EXP_SIZE_V1 0x14u
 #define EXP_SIZE_V2 0x3cu
+#define ROM_LEAST   2048u
+#define ROM_MOST    (16u << 20)
 
 struct why {
 	char *text;
@@ -43,6 +45,11 @@ static void build_header(const struct vfio_desc *d, struct pci_fn *fn)
 	fn->cfg[PCI_INTERRUPT_PIN] = d->intx ? 1 : 0;
 }
 
+static bool rom_fits(uint64_t size)
+{
+	return size >= ROM_LEAST && size <= ROM_MOST && !(size & (size - 1));
+}
+
 static int build_bars(const struct vfio_desc *d, struct pci_fn *fn, const struct why *why)
 {
 	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
@@ -59,6 +66,9 @@ static int build_bars(const struct vfio_desc *d, struct pci_fn *fn, const struct
 		if (bar->is64 && (i + 1 == PCI_MAX_BARS || d->bar[i + 1].size))
 			return wrong(why, "its 64-bit BAR %u leaves no room for the upper half", i);
 	}
+	/* One that the host knows a shadow of only may have any size: it is left out. */
+	if (rom_fits(d->bar[PCI_ROM_BAR].size))
+		fn->bar[PCI_ROM_BAR].size = d->bar[PCI_ROM_BAR].size;
 	return 0;
 }
 

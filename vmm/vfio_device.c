@@ -31,6 +31,7 @@ struct vfio_device {
 	struct host_pci host;
 	struct vfio_group *group;
 	int fd;
+	int line_error; /* why it has no line, though it could have; 0 */
 	struct vfio_desc desc;
 	struct vfio_msi msi;
 	struct vfio_reset how_reset;
@@ -118,7 +119,7 @@ static void dev_bar_write(struct pci_fn *fn, unsigned int bar, uint64_t off, con
 	struct vfio_device *dev = to_dev(fn);
 
 	dev->region_writes++;
-	if (!dev->quiesced)
+	if (!dev->quiesced && bar != PCI_ROM_BAR)
 		(void)vfio_bars_write(&dev->desc, bar, off, buf, len);
 }
 
@@ -308,8 +309,7 @@ static int start_interrupts(struct vfio_device *dev, char *why)
 			 strerror(-err));
 		return -EINVAL;
 	}
-	log_warn("--assign %s: its interrupt line can't be had (%s): the guest gets messages only",
-		 dev->name, err == -EBUSY ? "the host shares it" : strerror(-err));
+	dev->line_error = err;
 	fn->cfg[PCI_INTERRUPT_PIN] = 0;
 	return 0;
 }
@@ -371,9 +371,6 @@ static int open_device(struct vfio_device *dev, char *why)
 		return err;
 	}
 	vfio_reset_init(&dev->how_reset, &dev->desc, dev->group->fd, dev->group->id);
-	if (dev->how_reset.kind == VFIO_RESET_NONE)
-		log_warn("--assign %s: has no reset: the guest finds it as its last user left it",
-			 dev->name);
 	err = vfio_reset_do(&dev->how_reset);
 	if (err)
 		return fail(why, err, "its reset failed");
@@ -403,6 +400,20 @@ static int bring_up(struct vfio_device *dev, struct vm *vm, const struct vfio_de
 	return err;
 }
 
+/* What is not as it should be, of a device that works all the same. */
+static void say_shortcomings(const struct vfio_device *dev)
+{
+	if (dev->how_reset.kind == VFIO_RESET_NONE)
+		log_warn("--assign %s: has no reset: the guest finds it as its last user left it",
+			 dev->name);
+	if (dev->line_error)
+		log_warn("--assign %s: its interrupt line can't be had (%s): the guest gets "
+			 "messages only",
+			 dev->name,
+			 dev->line_error == -EBUSY ? "the host shares it"
+						   : strerror(-dev->line_error));
+}
+
 int vfio_device_new(struct vm *vm, const struct vfio_device_config *config,
 		    struct vfio_device **ret_dev)
 {
@@ -418,6 +429,7 @@ int vfio_device_new(struct vm *vm, const struct vfio_device_config *config,
 		if (!err) {
 			err = bring_up(dev, vm, config, why);
 			if (!err) {
+				say_shortcomings(dev);
 				*ret_dev = dev;
 				return 0;
 			}
@@ -463,12 +475,26 @@ void vfio_device_stats(struct vfio_device *dev, FILE *out)
 		dev->irq.nr_on,
 		s.failed ? "\"the host's IOMMU did not give up a mapping\"" : "null");
 	pthread_mutex_unlock(&dev->lock);
+	pci_exits_write(&dev->fn.exits, out);
 	fprintf(out,
-		"\"region_reads\":%" PRIu64 ",\"region_writes\":%" PRIu64
+		",\"region_reads\":%" PRIu64 ",\"region_writes\":%" PRIu64
 		",\"mapped_pages\":%" PRIu64 ",\"pinned_bytes\":%" PRIu64
 		",\"peak_pinned_bytes\":%" PRIu64 ",\"host_maps\":%" PRIu64
 		",\"host_map_ns\":%" PRIu64 ",\"host_unmaps\":%" PRIu64
 		",\"host_unmap_ns\":%" PRIu64 "}",
 		dev->region_reads, dev->region_writes, s.mapped_pages, g->pinned_bytes,
 		g->peak_pinned_bytes, g->map_calls, g->map_ns, g->unmap_calls, g->unmap_ns);
+}
+
+void vfio_device_summary(struct vfio_device *dev)
+{
+	const struct vfio_group_stats *g = &dev->group->stats;
+	const struct pci_exits *e = &dev->fn.exits;
+
+	log_info("--assign %s: exits: %" PRIu64 " config, %" PRIu64 " MSI-X table, %" PRIu64
+		 " memory, %" PRIu64 " port; its group %d: %" PRIu64 " KiB locked at most, %" PRIu64
+		 " host maps in %" PRIu64 " us, %" PRIu64 " unmaps in %" PRIu64 " us; reset: %s",
+		 dev->name, e->config, e->table, e->mmio, e->pio, dev->group->id,
+		 g->peak_pinned_bytes >> 10, g->map_calls, g->map_ns / 1000, g->unmap_calls,
+		 g->unmap_ns / 1000, vfio_reset_name(dev->how_reset.kind));
 }

@@ -35,5 +35,7 @@ void vfio_device_stuck(struct vfio_device *dev);
 
 /* Its counters, as a JSON object. */
 void vfio_device_stats(struct vfio_device *dev, FILE *out);
+/* The most telling of them in one line of the log. */
+void vfio_device_summary(struct vfio_device *dev);
 
 #endif

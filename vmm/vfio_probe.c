@@ -68,7 +68,8 @@ static int get_region(int fd, uint32_t index, struct vfio_region *ret)
 	err = vfio_sys_ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &head);
 	if (err < 0)
 		return err;
-	r.size = head.size;
+	/* A ROM without contents has a size, but cannot be read. */
+	r.size = head.flags & VFIO_REGION_INFO_FLAG_READ ? head.size : 0;
 	r.at = head.offset;
 	len = head.argsz;
 	if (head.flags & VFIO_REGION_INFO_FLAG_MMAP)
@@ -118,7 +119,9 @@ int vfio_probe(int fd, struct vfio_desc *ret, const char **ret_what)
 		return err;
 	d.can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
 	*ret_what = "its BARs";
-	for (unsigned int i = 0; i < PCI_MAX_BARS; i++) {
+	_Static_assert(VFIO_PCI_BAR0_REGION_INDEX + PCI_ROM_BAR == VFIO_PCI_ROM_REGION_INDEX,
+		       "the ROM follows the BARs");
+	for (unsigned int i = 0; i < PCI_NR_BARS; i++) {
 		err = get_region(fd, VFIO_PCI_BAR0_REGION_INDEX + i, &d.bar[i]);
 		if (err)
 			return err;

@@ -23,10 +23,10 @@ struct vfio_region {
 };
 
 struct vfio_desc {
-	int fd;			     /* of the device, the owner's */
-	uint8_t cfg[PCI_CFG_LEGACY]; /* config space at the start */
-	struct vfio_region bar[PCI_MAX_BARS];
-	uint64_t config_at; /* of config space in the device's file */
+	int fd;				     /* of the device, the owner's */
+	uint8_t cfg[PCI_CFG_LEGACY];	     /* config space at the start */
+	struct vfio_region bar[PCI_NR_BARS]; /* the ROM's is read-only */
+	uint64_t config_at;		     /* of config space in the device's file */
 	bool intx;
 	unsigned int nr_msi, nr_msix;
 	bool can_reset; /* by VFIO_DEVICE_RESET */

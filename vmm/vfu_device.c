@@ -424,6 +424,17 @@ static void add_int(struct json_object *o, const char *key, uint64_t value)
 	json_object_object_add(o, key, json_object_new_uint64(value));
 }
 
+static void add_exits(struct json_object *o, const struct pci_exits *exits)
+{
+	struct json_object *e = json_object_new_object();
+
+	add_int(e, "config", exits->config);
+	add_int(e, "msix_table", exits->table);
+	add_int(e, "mmio", exits->mmio);
+	add_int(e, "pio", exits->pio);
+	json_object_object_add(o, "exits", e);
+}
+
 /* Lock held. */
 static void add_state(struct vfu_device *dev, struct json_object *o)
 {
@@ -474,6 +485,7 @@ void vfu_device_stats(struct vfu_device *dev, FILE *out)
 	add_int(o, "faults", s.faults);
 	add_int(o, "blocked", s.blocked);
 	add_int(o, "mapped_pages", s.mapped_pages);
+	add_exits(o, &dev->fn.exits);
 	add_int(o, "region_reads", dev->region_reads);
 	add_int(o, "region_writes", dev->region_writes);
 	add_quiesce(dev, o, &s);

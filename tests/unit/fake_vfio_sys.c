@@ -87,7 +87,7 @@ void fake_sys_reset(void)
 
 static bool fails(void)
 {
-	fake_sys.calls++;
+	atomic_fetch_add_explicit(&fake_sys.calls, 1, memory_order_relaxed);
 	return fake_sys.fail_in >= 0 && !fake_sys.fail_in--;
 }
 
@@ -156,7 +156,9 @@ int vfio_sys_read(int fd, uint64_t off, void *buf, size_t len)
 	assert_int_equal(fd, FD_DEVICE);
 	if (fails())
 		return -fake_sys.error;
-	memcpy(buf, r->byte + (off & 0xffff), len);
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] =
+			__atomic_load_n(&r->byte[(off & 0xffff) + i], __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -167,7 +169,9 @@ int vfio_sys_write(int fd, uint64_t off, const void *buf, size_t len)
 	assert_int_equal(fd, FD_DEVICE);
 	if (fails())
 		return -fake_sys.error;
-	memcpy(r->byte + (off & 0xffff), buf, len);
+	for (size_t i = 0; i < len; i++)
+		__atomic_store_n(&r->byte[(off & 0xffff) + i], ((const uint8_t *)buf)[i],
+				 __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -2,11 +2,13 @@
 /*
  * Stands in for vmm/vfio_sys.c and vmm/memslot.c: a host with one group (5), one device in it
  * (TREE_A of host_tree.h), and a KVM that takes memory slots. By the kernel's rules where they
- * matter: one kind of interrupt at a time, no file twice, the IOMMU only with a group.
+ * matter: one kind of interrupt at a time, no file twice, the IOMMU only with a group. Reads and
+ * writes of the device's regions may come from any thread, as in the kernel.
  */
 #ifndef FAKE_VFIO_SYS_H
 #define FAKE_VFIO_SYS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,7 +43,7 @@ struct fake_vfio_sys {
 	int slot_error;
 
 	/* What is. */
-	unsigned int calls; /* of any kind */
+	atomic_uint calls; /* of any kind */
 	unsigned int files; /* open */
 	bool group_open, container_set, iommu_set, in_kvm, device_open;
 	int irq_index; /* enabled; -1: none */

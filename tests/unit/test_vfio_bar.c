@@ -82,6 +82,7 @@ static void around_the_table(void **state)
 
 static void in_pieces(void **state)
 {
+	fake_sys.nr_irqs[2] = 64;
 	/* The PBA first, neither at the page's start, one spilling into the next page. */
 	msix = (struct pci_msix){
 		.nr = 64, .table_bar = 2, .table_off = 0x5f00, .pba_bar = 2, .pba_off = 0x1ff8};
@@ -104,6 +105,29 @@ static void one_page_for_both(void **state)
 	assert_int_equal(fake_sys_slots(), 2);
 	want(GPA, 2, 0, 0x1000);
 	want(GPA + 0x2000, 2, 0x2000, 0x6000);
+}
+
+/* The guest is shown 64 vectors; the device's table of 512 has two pages. */
+static void all_of_the_table(void **state)
+{
+	fake_sys.nr_irqs[2] = 512;
+	fake_sys.region[0].size = 0x8000;
+	msix.pba_off = 0x6000;
+	start();
+	assert_int_equal(vfio_bars_move(&bars, 0, GPA), 0);
+	assert_int_equal(fake_sys_slots(), 3);
+	want(GPA, 0, 0, 0x2000);
+	want(GPA + 0x4000, 0, 0x4000, 0x2000);
+	want(GPA + 0x7000, 0, 0x7000, 0x1000);
+}
+
+/* The guest is shown no table: all of the BAR is its. */
+static void no_table(void **state)
+{
+	msix.nr = 0;
+	start();
+	assert_int_equal(vfio_bars_move(&bars, 0, GPA), 0);
+	want(GPA, 0, 0, 0x4000);
 }
 
 static void sparse(void **state)
@@ -169,6 +193,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(around_the_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(in_pieces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_page_for_both, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(all_of_the_table, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sparse, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_mapped, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(kvm_refuses, set_up, tear_down),

@@ -21,6 +21,7 @@
 
 static struct vm vm;
 static char said[1024];
+static uint64_t strict_limit;
 
 static int set_up(void **state)
 {
@@ -54,7 +55,8 @@ static int check(const char *a, const char *b, const char *c)
 		config[nr] = (struct vfio_device_config){
 			.name = bdf[nr], .bdf = bdf[nr], .root = tree_root, .slot = 2 + nr};
 	said_begin(&s);
-	err = vfio_check(&vm, config, nr);
+	strict_limit = UINT64_MAX;
+	err = vfio_check(&vm, config, nr, &strict_limit);
 	said_end(&s, said, sizeof(said));
 	/* Looked at, no more. */
 	assert_int_equal(fake_sys.calls, 0);
@@ -72,6 +74,7 @@ static void good(void **state)
 	assert_int_equal(check(NULL, NULL, NULL), 0);
 	assert_int_equal(check(TREE_A, NULL, NULL), 0);
 	assert_int_equal(check(TREE_A, TREE_B, NULL), 0);
+	assert_int_equal(strict_limit, 0);
 	assert_string_equal(said, "");
 }
 
@@ -118,7 +121,8 @@ static void limit(void **state)
 	/* What the guest maps then is all that is locked. */
 	vm.iommu_mode = VM_IOMMU_STRICT;
 	assert_int_equal(check(TREE_A, NULL, NULL), 0);
-	one_line("512 KiB of memory may be locked");
+	assert_int_equal(strict_limit, RAM / 2);
+	assert_string_equal(said, "");
 }
 
 int main(void)

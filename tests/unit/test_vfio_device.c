@@ -4,6 +4,8 @@
 #include <json-c/json.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -22,11 +24,13 @@
 #include "host_tree.h"
 #include "pci_guest.h"
 #include "said.h"
+#include "vmm/log.h"
 #include "vmm/vfio_device.h"
 
 #define SLOT  3u
 #define BAR0  0xc0000000ull
 #define BAR2  0x4000000000ull
+#define ROM   0xc0100000u
 #define TABLE (BAR0 + 0x2000)
 
 static struct vm vm;
@@ -169,6 +173,48 @@ static void bars_of_the_guest(void **state)
 	assert_int_equal(pvi_get32(fake_sys.region[0].byte + 0x2000), 0);
 }
 
+/* The option ROM is read through traps, where the guest puts it, and only while it asks for it. */
+static void rom(void **state)
+{
+	fake_sys.region[6].size = 0x800;
+	fake_sys.region[6].flags = VFIO_REGION_INFO_FLAG_READ;
+	pvi_put32(fake_sys.region[6].byte, 0x1234aa55);
+	assert_int_equal(start(), 0);
+	set_cfg(PCI_ROM_ADDRESS, ~PCI_ROM_ADDRESS_ENABLE, 4);
+	assert_int_equal(cfg(PCI_ROM_ADDRESS, 4), 0xfffff800);
+	set_cfg(PCI_ROM_ADDRESS, ROM, 4);
+	set_cfg(PCI_COMMAND, ON, 2);
+	assert_int_equal(guest_read(&vm.bus, ROM, 4), 0xffffffff);
+	set_cfg(PCI_ROM_ADDRESS, ROM | PCI_ROM_ADDRESS_ENABLE, 4);
+	assert_int_equal(guest_read(&vm.bus, ROM, 4), 0x1234aa55);
+	guest_write(&vm.bus, ROM, 0, 4);
+	assert_int_equal(pvi_get32(fake_sys.region[6].byte), 0x1234aa55);
+	/* Not on memory, and nowhere after a reset. */
+	set_cfg(PCI_ROM_ADDRESS, 0x80000 | PCI_ROM_ADDRESS_ENABLE, 4);
+	assert_int_equal(guest_read(&vm.bus, ROM, 4), 0xffffffff);
+	assert_int_equal(guest_read(&vm.bus, 0x80000, 4), 0xffffffff);
+	set_cfg(PCI_ROM_ADDRESS, ROM | PCI_ROM_ADDRESS_ENABLE, 4);
+	pci_quiesce_all(&vm.pci);
+	assert_int_equal(guest_read(&vm.bus, ROM, 4), 0xffffffff);
+	pci_fn_reset(vm.pci.fn[SLOT]);
+	assert_int_equal(cfg(PCI_ROM_ADDRESS, 4), 0);
+}
+
+/* Without contents, or of a size that no BAR has, it is none. */
+static void no_rom(void **state)
+{
+	fake_sys.region[6].size = 0x800;
+	assert_int_equal(start(), 0);
+	set_cfg(PCI_ROM_ADDRESS, UINT32_MAX, 4);
+	assert_int_equal(cfg(PCI_ROM_ADDRESS, 4), 0);
+	vfio_device_free(dev);
+	fake_sys.region[6].flags = VFIO_REGION_INFO_FLAG_READ;
+	fake_sys.region[6].size = 0x1800;
+	assert_int_equal(start(), 0);
+	set_cfg(PCI_ROM_ADDRESS, UINT32_MAX, 4);
+	assert_int_equal(cfg(PCI_ROM_ADDRESS, 4), 0);
+}
+
 static void bus_mastery(void **state)
 {
 	assert_int_equal(start(), 0);
@@ -289,6 +335,72 @@ static void failed(void **state)
 	assert_int_equal(fake_sys_command(), ON);
 }
 
+/* --- a hostile guest with two CPUs, and the end of the VM in the middle of it --- */
+
+#define ROUNDS 400u
+
+static void *moves_and_switches(void *arg)
+{
+	static const uint32_t places[] = {BAR0, 0x80000, BAR0 + 0x8000, 0, GPA_ECAM_BASE};
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		set_cfg(PCI_BASE_ADDRESS_0, places[i % 5], 4);
+		set_cfg(PCI_COMMAND, (uint16_t)(i * 0x10001u >> i % 8), 2);
+		set_cfg(PCI_ROM_ADDRESS, ROM | (i & 1), 4);
+		set_cfg(0x54, i % 3 ? 0xfee02000 : i, 4);
+		set_cfg(0x52, i % 4 ? PCI_MSI_FLAGS_ENABLE | (i % 8) << 4 : 0, 2);
+		place_bars(ON | PCI_COMMAND_MASTER);
+	}
+	return NULL;
+}
+
+static void *messages_and_registers(void *arg)
+{
+	uint8_t byte;
+
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		unmask_vector(i % 64, i);
+		set_cfg(0x72, i % 3 ? PCI_MSIX_FLAGS_ENABLE : PCI_MSIX_FLAGS_MASKALL, 2);
+		guest_write(&vm.bus, TABLE + 16 * (i % 64), i, 4);
+		guest_read(&vm.bus, BAR0 + 0x3000, 8);
+		guest_write(&vm.bus, BAR0 + 0x2800, i, 4);
+		bus_access(&vm.bus, BUS_PIO, 0x2005, &byte, 1, i & 1);
+	}
+	return NULL;
+}
+
+static void two_cpus(void **state)
+{
+	static char ignored[65536];
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	pthread_t cpu[2];
+	struct said s;
+
+	assert_int_equal(start(), 0);
+	said_begin(&s);
+	assert_int_equal(pthread_create(&cpu[0], NULL, moves_and_switches, NULL), 0);
+	assert_int_equal(pthread_create(&cpu[1], NULL, messages_and_registers, NULL), 0);
+	while (fake_sys.calls < 500)
+		sched_yield();
+	vfio_device_stats(dev, out);
+	vfio_device_stuck(dev);
+	vfio_device_stats(dev, out);
+	pci_quiesce_all(&vm.pci);
+	pthread_join(cpu[0], NULL);
+	pthread_join(cpu[1], NULL);
+	said_end(&s, ignored, sizeof(ignored));
+	/* Whatever they did since: no DMA, no interrupt, no register in reach. */
+	assert_int_equal(fake_sys_command(), ON);
+	assert_int_equal(fake_sys.irq_index, -1);
+	assert_int_equal(fake_irq.nr_irqfds, 0);
+	assert_int_equal(fake_sys_slots(), 0);
+	assert_false(fake_sys.master_at_reset);
+	fclose(out);
+	free(text);
+}
+
 static void resets(void **state)
 {
 	/* Its own is the best; that of its bus when nobody else is there. */
@@ -351,14 +463,37 @@ static void ladder(void **state)
 	fake_sys.fail_in = -1;
 }
 
+static int64_t exit_count(struct json_object *exits, const char *kind)
+{
+	struct json_object *v;
+
+	assert_true(json_object_object_get_ex(exits, kind, &v));
+	return json_object_get_int64(v);
+}
+
 static void stats(void **state)
 {
-	struct json_object *o, *v;
+	struct json_object *o, *v, *exits;
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
+	struct said s;
+	uint8_t byte;
 
 	assert_int_equal(start(), 0);
+	place_bars(ON);
+	guest_read(&vm.bus, TABLE, 4);
+	guest_read(&vm.bus, BAR0 + 0x3000, 8);
+	guest_read(&vm.bus, BAR0 + 0x2800, 4);
+	bus_access(&vm.bus, BUS_PIO, 0x2005, &byte, 1, false);
+	said_begin(&s);
+	vfio_device_summary(dev);
+	log_level = LOG_INFO;
+	vfio_device_summary(dev);
+	log_level = LOG_WARN;
+	said_end(&s, said, sizeof(said));
+	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	assert_non_null(strstr(said, "2 MSI-X table, 1 memory, 1 port; its group 5: 1024 KiB"));
 	vfio_device_stats(dev, out);
 	fclose(out);
 	o = json_tokener_parse(text);
@@ -369,6 +504,12 @@ static void stats(void **state)
 	assert_int_equal(json_object_get_int64(v), 1 << 20);
 	assert_true(json_object_object_get_ex(o, "interrupts", &v));
 	assert_string_equal(json_object_get_string(v), "intx");
+	/* What the guest left for: config space to place the BARs, then one of each kind. */
+	assert_true(json_object_object_get_ex(o, "exits", &exits));
+	assert_int_equal(exit_count(exits, "config"), 5);
+	assert_int_equal(exit_count(exits, "msix_table"), 2);
+	assert_int_equal(exit_count(exits, "mmio"), 1);
+	assert_int_equal(exit_count(exits, "pio"), 1);
 	json_object_put(o);
 	free(text);
 }
@@ -378,11 +519,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(at_the_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bars_of_the_guest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rom, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_rom, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bus_mastery, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(msix, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(msi, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(quiesced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(failed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(two_cpus, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(resets, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(shared_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
