@@ -7,16 +7,20 @@ MARK = re.compile(r'virtio_console_flush_buf port 4, in_len (\d+)')
 # A read of a disk as a mark, where there is no such port: procs -d /dev/nvme0n1.
 DISK_MARK = re.compile(r'pci_nvme_read .*nlb 8 .*lba 0x([0-9a-f]+)')
 DISK_MARKS = range(1000, 2000)
+LOOKUP = re.compile(r'vtd_iotlb_page_(hit|update) .*?sid 0x([0-9a-f]+)')
 INVALIDATION = re.compile(r'vtd_inv_desc_iotlb_(\w+) .*?domain 0x([0-9a-f]+)')
 
 
 class Phase:
-    """From one mark to the next: invalidations of each domain, and lines of each event."""
+    """From one mark to the next: invalidations of each domain, lines of each event, and the
+    addresses that each device (its source id) looked up in the IOTLB: "hit", or "update" for
+    those that were not there."""
 
     def __init__(self, begin):
         self.begin, self.end = begin, None
         self.invalidations = collections.Counter()
         self.events = collections.Counter()
+        self.lookups = collections.Counter()
 
     def of_domain(self, domain=None):
         return sum(n for d, n in self.invalidations.items() if domain is None or d == domain)
@@ -46,6 +50,10 @@ def phases(path):
                 continue
             name = line.split(' ', 1)[0].split(':')[-1]
             found[-1].events[name] += 1
+            lookup = LOOKUP.search(line)
+            if lookup:
+                found[-1].lookups[int(lookup.group(2), 16), lookup.group(1)] += 1
+                continue
             flush = INVALIDATION.search(line)
             if flush:
                 found[-1].invalidations[int(flush.group(2), 16)] += 1

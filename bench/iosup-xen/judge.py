@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the samples of bench/iosup add up to, and the targets."""
+from boots import DEVICES, STATES
+from results import Checks, spread
+
+PROCESSES = ('fork', 'exec-static', 'exec-dynamic')
+LOADS = PROCESSES + ('shell', 'compile', 'web')
+DISK = 'web-and-disk'
+MOST_INVALIDATIONS = 0.05
+LEAST_GONE = 0.95
+
+
+def config_of(boot):
+    return f'{boot["where"]}, Linux {boot["kernel"]}, caching mode {boot["caching_mode"]}'
+
+
+def _ratio(n, by, digits=4):
+    return round(n / by, digits) if by else None
+
+
+def _load(samples):
+    """Of one load in one state: per process, over all boots and passes."""
+    plain = [p for p in samples if 'asked' not in p]
+    asked = [p for p in samples if 'asked' in p]
+    processes = sum(p['processes'] for p in samples)
+    result = {
+        'samples': len(samples), 'processes': processes,
+        'invalidations': _ratio(sum(p['invalidations'] for p in samples), processes),
+        # What Xen's trace costs is not the load's.
+        'instructions': spread([round(p['busy'] / p['processes']) for p in plain])
+        if plain else None,
+    }
+    for what in ('ptwr', 'hypercalls', 'subcalls', 'page_faults'):
+        result[what] = _ratio(sum(p['asked'].get(what, 0) for p in asked),
+                              sum(p['processes'] for p in asked)) if asked else None
+    return result
+
+
+def _lookups(samples, device):
+    hit, missed = (sum(p['dmas'].get(device, {}).get(k, 0) for p in samples)
+                   for k in ('hit', 'missed'))
+    return {'dmas': hit + missed, 'missed': missed, 'rate': _ratio(missed, hit + missed, 7)}
+
+
+def _devices(by_state):
+    """{device: {"idle" | state: lookups, "gone": share of the excess that iosup takes away}}"""
+    result = {}
+    for device in DEVICES:
+        idle = [p for loads in by_state.values() for p in loads.get(device + '-idle', [])]
+        if not idle:
+            continue
+        d = result[device] = {'idle': _lookups(idle, device)}
+        for state, loads in by_state.items():
+            if device + '-beside' in loads:
+                d[state] = _lookups(loads[device + '-beside'], device)
+        excess = {s: (d[s]['rate'] or 0) - (d['idle']['rate'] or 0) for s in ('stock', 'iosup')}
+        d['gone'] = round(1 - excess['iosup'] / excess['stock'], 4) if excess['stock'] > 0 \
+            else None
+    return result
+
+
+def _web(samples):
+    requests = sum(p['count'] for p in samples)
+    looked = _lookups(samples, 'nvme')
+    return {'requests': requests, 'reads': sum(p['reads'] for p in samples), **looked,
+            'invalidations': _ratio(sum(p['invalidations'] for p in samples), requests),
+            'reads_per_miss': _ratio(sum(p['reads'] for p in samples), looked['missed'], 1)}
+
+
+def summarize(runs):
+    """{config: {"loads": {load: {state: ...}}, "devices": ..., "web": {state: ...}}}"""
+    grouped = {}
+    for boot in runs:
+        by_state = grouped.setdefault(config_of(boot), {s: {} for s in STATES})
+        for p in boot['phases']:
+            by_state[p['state']].setdefault(p['name'], []).append(p)
+    result = {}
+    for config, by_state in grouped.items():
+        result[config] = {
+            'loads': {load: {s: _load(by_state[s][load]) for s in STATES
+                             if load in by_state[s]}
+                      for load in LOADS if load in by_state['stock']},
+            'devices': _devices(by_state),
+            'web': {s: _web(by_state[s][DISK]) for s in STATES if DISK in by_state[s]},
+        }
+    return result
+
+
+def _judge_load(checks, where, states):
+    stock, ours = states['stock'], states['iosup']
+    checks.add(f'{where}: invalidations per process', ours['invalidations'], '<=',
+               MOST_INVALIDATIONS, 'invalidations')
+    # Otherwise the figure above would be one of a warm-up.
+    if 'off' in states:
+        checks.add(f'{where}: off again: invalidations per process',
+                   states['off']['invalidations'], '>=',
+                   round(0.9 * stock['invalidations'], 4), 'invalidations', control=True)
+    if stock['ptwr'] is not None:
+        checks.add(f'{where}: trapped page-table writes per process', ours['ptwr'], '<=',
+                   stock['ptwr'], 'writes')
+    if stock['instructions']:
+        checks.add(f'{where}: instructions per process, median; target: the most of stock',
+                   ours['instructions']['median'], '<=', stock['instructions']['max'],
+                   'instructions')
+
+
+def judge(by_config, lost):
+    checks = Checks()
+    checks.add('machines that did not boot', len(lost), '==', 0, 'machines')
+    for config, c in by_config.items():
+        for load, states in c['loads'].items():
+            _judge_load(checks, f'{config}: {load}', states)
+        for device, d in c['devices'].items():
+            checks.add(f'{config}: {device}: share of the excess IOTLB misses that is gone',
+                       d['gone'] if d['gone'] is not None else 0, '>=', LEAST_GONE)
+        if c['web']:
+            checks.add(f'{config}: web server beside a disk: invalidations per request',
+                       c['web']['iosup']['invalidations'], '<=', MOST_INVALIDATIONS,
+                       'invalidations')
+    return checks
