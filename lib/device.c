@@ -375,7 +375,8 @@ PVI_EXPORT void pvi_viommu_window(struct pvi_viommu *viommu, uint8_t bar, uint8_
 PVI_EXPORT void pvi_viommu_system_reset(struct pvi_viommu *viommu)
 {
 	lock(viommu);
-	pvi_vp_reset(&viommu->vp);
+	/* In this order: else what is detached has the guest's bypass for a moment. */
 	pvi_iommu_system_reset(viommu->iommu);
+	pvi_vp_reset(&viommu->vp);
 	unlock(viommu);
 }

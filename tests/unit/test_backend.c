@@ -258,6 +258,25 @@ static void test_bypass(void **state)
 	assert_false(hw.identity);
 }
 
+/* The bypass that the guest had chosen does not get to the hardware on the way. */
+static void test_system_reset_in_bypass(void **state)
+{
+	unsigned int before;
+
+	tear_down(state);
+	start(true);
+	assert_int_equal(drv_attach(&drv, 1, EP_A, 0), PVI_S_OK);
+	assert_int_equal(map(1, 0, 1, DRV_DATA), PVI_S_OK);
+	drv_write(&drv, BYPASS, 1, 1);
+	assert_false(hw.identity);
+	before = hw.calls;
+	pvi_viommu_system_reset(drv.v);
+	/* The one call that empties it. */
+	assert_int_equal(hw.calls, before + 1);
+	assert_int_equal(hw.nr, 0);
+	assert_false(hw.identity);
+}
+
 static void test_bypass_needs_identity(void **state)
 {
 	struct pvi_backend_ops ops;
@@ -465,6 +484,7 @@ int main(void)
 		T(test_failed_map_leaves_none),
 		T(test_batch_waits_for_the_backend),
 		T(test_bypass),
+		T(test_system_reset_in_bypass),
 		T(test_bypass_needs_identity),
 		T(test_windows_become_reserved),
 		T(test_hardware_that_gives_nothing_up),
