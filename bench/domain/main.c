@@ -243,7 +243,9 @@ struct beside {
 #define WRITE_FIRST (64 * K)
 #define WRITE_PAGES (16 * K)
 #define WRITE_BATCH 256
-#define PACE_NS	    50000 /* between the batches of a paced writer: 20,000 kicks a second */
+#define SLICES	    2
+#define SLICE_NS    10000000 /* of the reader's time */
+#define PACE_NS	    50000    /* between the batches of a paced writer: 20,000 kicks a second */
 
 static void *writer(void *arg)
 {
@@ -274,26 +276,30 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* Translations per second of this thread's time, over about 20 ms. */
-static double read_rate(struct beside *b, uint64_t *from)
+/* Translations, and this thread's time for them. */
+struct reading {
+	uint64_t count, ns;
+};
+
+static void read_some(struct beside *b, uint64_t *from, struct reading *r)
 {
-	uint64_t begin = thread_ns(), end, count = 0;
+	uint64_t begin = thread_ns(), end;
 
 	do {
 		(void)b->p->translate(b->t, READ_PAGES, *from, 4 * K);
 		*from += 4 * K;
-		count += 4 * K;
+		r->count += 4 * K;
 		end = thread_ns();
-	} while (end - begin < 20000000);
-	return (double)count * 1e9 / (double)(end - begin);
+	} while (end - begin < SLICE_NS);
+	r->ns += end - begin;
 }
 
 static void beside_round(struct beside *b, unsigned int r, uint64_t *from, bool paced)
 {
-	double alone, with;
+	struct reading alone = {0}, with = {0};
 
-	/* First the one, next time the other. */
-	for (unsigned int k = 0; k < 2; k++) {
+	/* In turns, and first the one, next time the other: one weather for both. */
+	for (unsigned int k = 0; k < 2 * SLICES; k++) {
 		bool write = (k ^ r) & 1;
 
 		b->paced = paced;
@@ -301,9 +307,14 @@ static void beside_round(struct beside *b, unsigned int r, uint64_t *from, bool 
 		while (atomic_load(&b->resting) == write)
 			usleep(50);
 		(void)b->p->translate(b->t, READ_PAGES, *from, 64 * K);
-		*(write ? &with : &alone) = read_rate(b, from);
+		read_some(b, from, write ? &with : &alone);
 	}
-	sample(paced ? "beside_paced" : "beside", READ_PAGES, b->name, r, with / alone);
+	/* Not into the next peer's turn. */
+	atomic_store(&b->run, 0);
+	while (!atomic_load(&b->resting))
+		usleep(50);
+	sample(paced ? "beside_paced" : "beside", READ_PAGES, b->name, r,
+	       (double)with.count / (double)with.ns * (double)alone.ns / (double)alone.count);
 }
 
 #define NR_BESIDE 4
