@@ -46,6 +46,18 @@ static void request_unmaps(struct pvi_batch *b, const struct pvi_mc_entry *list)
 		pvi_batch_unmap(b, pvi_pages(list->iova_pfn, list->key.npages));
 }
 
+static void request_map(struct pvi_batch *b, const struct pvi_mc_entry *e)
+{
+	pvi_batch_map(b, pvi_pages(e->iova_pfn, e->key.npages), e->key.pfn << PVI_PAGE_SHIFT,
+		      e->key.prot);
+}
+
+static void request_maps(struct pvi_batch *b, const struct pvi_mc_entry *list)
+{
+	for (; list; list = list->next)
+		request_map(b, list);
+}
+
 /* Taken, and their UNMAPs have been waited for: @err. The number that went. */
 static uint64_t bury(struct pvi_cache *c, struct pvi_mc_entry *list, int err)
 {
@@ -160,6 +172,26 @@ void pvi_cache_keep(struct pvi_cache *c, bool keep)
 		pvi_cache_reclaim(c, UINT64_MAX, true);
 }
 
+uint64_t pvi_cache_pages_mapped(const struct pvi_cache *c)
+{
+	return pvi_load(&c->mc.pages);
+}
+
+int pvi_cache_remap(struct pvi_cache *c)
+{
+	struct pvi_mc_entry *e = c->mc.hand;
+	struct pvi_batch b;
+
+	pvi_batch_init(&b, c->ep);
+	if (e) {
+		do {
+			request_map(&b, e);
+			e = e->next;
+		} while (e != c->mc.hand);
+	}
+	return pvi_batch_wait(&b);
+}
+
 /* @e, if it is still idle: the caller's to unmap and free. Else NULL. */
 static struct pvi_mc_entry *take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e)
 {
@@ -249,13 +281,6 @@ static void add(struct pvi_cache *c, struct pvi_mc_entry *e)
 	pvi_mapcache_add(&c->mc, e, e->key, e->iova_pfn);
 	pvi_spin_unlock(&c->lock, flags);
 	pvi_count_mapped(c->ep, (long)npages);
-}
-
-static void request_maps(struct pvi_batch *b, const struct pvi_mc_entry *list)
-{
-	for (; list; list = list->next)
-		pvi_batch_map(b, pvi_pages(list->iova_pfn, list->key.npages),
-			      list->key.pfn << PVI_PAGE_SHIFT, list->key.prot);
 }
 
 /* Some of @list may be mapped; UNMAP of a range without a mapping is no error. */

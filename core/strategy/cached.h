@@ -42,6 +42,15 @@ uint64_t pvi_cache_reclaim(struct pvi_cache *c, uint64_t n, bool any);
 /* A MAP was refused for lack of memory: remembers how many there are, gives some back. */
 bool pvi_cache_shrink(struct pvi_cache *c);
 
+/* Mapped now, in pages. */
+uint64_t pvi_cache_pages_mapped(const struct pvi_cache *c);
+
+/*
+ * The domain has been emptied: what is there is mapped again, at the same IOVAs. Nothing is
+ * idle, and nothing else is called meanwhile. 0 or -errno.
+ */
+int pvi_cache_remap(struct pvi_cache *c);
+
 uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how);
 /* False: not a mapping of the cache, nothing done. */
 bool pvi_cache_unmap(struct pvi_cache *c, uint64_t addr);

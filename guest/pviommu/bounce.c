@@ -47,6 +47,11 @@ static void trim(struct pvi_endpoint *ep)
 		pvi_pool_open(ep->bounce);
 }
 
+int pvi_bounce_remap(struct pvi_endpoint *ep)
+{
+	return ep->bounce ? pvi_pool_remap(ep->bounce) : 0;
+}
+
 void pvi_bounce_free(struct pvi_endpoint *ep)
 {
 	if (ep->bounce) {

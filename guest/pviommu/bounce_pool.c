@@ -148,6 +148,24 @@ static struct pvi_chunk *chunk_alloc(struct pvi_pool *p, unsigned int index, uns
 	return c;
 }
 
+static void request_chunk(struct pvi_batch *b, const struct pvi_chunk *c)
+{
+	pvi_batch_map(b, pvi_pages(c->pfn, CHUNK_PAGES), virt_to_phys(c->memory), c->prot);
+}
+
+int pvi_pool_remap(struct pvi_pool *p)
+{
+	struct pvi_batch b;
+	unsigned int i;
+
+	pvi_batch_init(&b, p->ep);
+	for (i = 0; i < p->nr_chunks; i++) {
+		if (p->chunks[i])
+			request_chunk(&b, p->chunks[i]);
+	}
+	return pvi_batch_wait(&b);
+}
+
 /* The growth rule: a chunk more whenever a list is empty, up to the cap. */
 static struct pvi_chunk *chunk_new(struct pvi_pool *p, unsigned int class, u32 prot)
 {
@@ -167,7 +185,7 @@ static struct pvi_chunk *chunk_new(struct pvi_pool *p, unsigned int class, u32 p
 	if (!c)
 		goto give_place_back;
 	pvi_batch_init(&b, p->ep);
-	pvi_batch_map(&b, pvi_pages(c->pfn, CHUNK_PAGES), virt_to_phys(c->memory), prot);
+	request_chunk(&b, c);
 	if (pvi_batch_wait(&b)) {
 		if (READ_ONCE(p->ep->viommu->rq.broken))
 			return NULL; /* it may come true: memory and place are lost */

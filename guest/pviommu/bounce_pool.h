@@ -33,6 +33,9 @@ void pvi_pool_free(struct pvi_pool *p);
 void pvi_pool_close(struct pvi_pool *p);
 void pvi_pool_open(struct pvi_pool *p);
 
+/* Its chunks, mapped again in an empty domain, while nobody uses it: 0 or -errno. */
+int pvi_pool_remap(struct pvi_pool *p);
+
 /* A slot of @npages pages or more with the rights @prot; NULL: none. Any context. */
 struct pvi_bounce_slot *pvi_pool_get(struct pvi_pool *p, unsigned long npages, u32 prot);
 void pvi_pool_put(struct pvi_pool *p, struct pvi_bounce_slot *s);

@@ -91,6 +91,20 @@ bool pvi_cache_nomem(struct pvi_endpoint *ep)
 	return c && pvi_cache_shrink(c);
 }
 
+long pvi_ep_cache_mapped(struct pvi_endpoint *ep)
+{
+	struct pvi_cache *c = cache_of(ep);
+
+	return c ? pvi_cache_pages_mapped(c) : 0;
+}
+
+int pvi_ep_cache_remap(struct pvi_endpoint *ep)
+{
+	struct pvi_cache *c = cache_of(ep);
+
+	return c ? pvi_cache_remap(c) : 0;
+}
+
 static void trim(struct pvi_endpoint *ep)
 {
 	pvi_cache_reclaim(cache_of(ep), U64_MAX, true);

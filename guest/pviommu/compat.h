@@ -28,6 +28,13 @@
 #define PVI_OP_ALLOC_PAGES alloc_pages
 #endif
 
+/* Of a virtio_driver. */
+#ifdef CONFIG_PM
+#define PVI_COMPAT_PM_OPS(on_freeze, on_restore) .freeze = on_freeze, .restore = on_restore
+#else
+#define PVI_COMPAT_PM_OPS(on_freeze, on_restore)
+#endif
+
 /*
  * The operations that map memory, and other devices' registers. PVI_COMPAT_MAPPING defines what
  * the kernel calls, from four functions of one form (the last two for registers); then

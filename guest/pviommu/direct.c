@@ -124,6 +124,13 @@ static int map_window(struct pvi_direct *d)
 	return 0;
 }
 
+int pvi_direct_remap(struct pvi_endpoint *ep)
+{
+	struct pvi_direct *d = ep->direct;
+
+	return d && !d->gone ? request_window(d, true) : 0;
+}
+
 static int start(struct pvi_endpoint *ep)
 {
 	struct pvi_direct *d = ep->direct;

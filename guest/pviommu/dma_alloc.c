@@ -8,43 +8,116 @@
 
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/slab.h>
 
 #include "dma_alloc.h"
+
+/* One of them. They outlive a sleep of the machine, the virtio-iommu's memory of them does not. */
+struct coherent {
+	struct list_head node;
+	phys_addr_t phys;
+	dma_addr_t addr;
+	size_t size; /* whole pages */
+};
+
+static void remember(struct pvi_endpoint *ep, struct coherent *c)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ep->coherent_lock, flags);
+	list_add(&c->node, &ep->coherent);
+	spin_unlock_irqrestore(&ep->coherent_lock, flags);
+	atomic64_add(c->size >> PAGE_SHIFT, &ep->counts.coherent_pages);
+}
+
+/* Before its IOVA is free, and may be another's. NULL: it was forgotten before. */
+static struct coherent *forget(struct pvi_endpoint *ep, dma_addr_t addr)
+{
+	struct coherent *c, *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ep->coherent_lock, flags);
+	list_for_each_entry (c, &ep->coherent, node) {
+		if (c->addr == addr) {
+			list_del(&c->node);
+			found = c;
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&ep->coherent_lock, flags);
+	return found;
+}
+
+/* What a driver left: its memory is lost. */
+void pvi_dma_forget_all(struct pvi_endpoint *ep)
+{
+	struct coherent *c, *next;
+
+	list_for_each_entry_safe (c, next, &ep->coherent, node)
+		kfree(c);
+	INIT_LIST_HEAD(&ep->coherent);
+}
+
+/* The drivers are asleep: the list stays as it is. */
+int pvi_dma_remap(struct pvi_endpoint *ep)
+{
+	const u32 flags = PVI_READ | PVI_WRITE;
+	struct pvi_range r;
+	struct coherent *c;
+	struct pvi_batch b;
+
+	pvi_batch_init(&b, ep);
+	list_for_each_entry (c, &ep->coherent, node) {
+		r = (struct pvi_range){c->addr, c->addr + c->size - 1};
+		pvi_batch_map(&b, r, c->phys, flags);
+	}
+	return pvi_batch_wait(&b);
+}
 
 static void *alloc_mapped(struct pvi_endpoint *ep, size_t size, u64 limit, dma_addr_t *ret_addr,
 			  gfp_t gfp)
 {
-	dma_addr_t addr;
+	struct coherent *c;
 	void *cpu;
 
 	size = PAGE_ALIGN(size);
-	if (!size)
+	c = size ? kzalloc(sizeof(*c), gfp & ~(__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)) : NULL;
+	if (!c)
 		return NULL;
 	/* Zeroed: what the device sees first must not be someone's old data. */
 	cpu = alloc_pages_exact(
 		size, (gfp & ~(__GFP_COMP | __GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)) | __GFP_ZERO);
 	if (!cpu)
-		return NULL;
-	addr = pvi_iova_map(ep, &ep->space, virt_to_phys(cpu), size, PVI_READ | PVI_WRITE, limit);
-	if (addr == DMA_MAPPING_ERROR) {
+		goto free;
+	c->phys = virt_to_phys(cpu);
+	c->size = size;
+	c->addr = pvi_iova_map(ep, &ep->space, c->phys, size, PVI_READ | PVI_WRITE, limit);
+	if (c->addr == DMA_MAPPING_ERROR) {
 		/* After a time-out the MAP may still come true: then the pages stay ours. */
 		if (!READ_ONCE(ep->viommu->rq.broken))
 			free_pages_exact(cpu, size);
-		return NULL;
+		goto free;
 	}
-	atomic64_add(size >> PAGE_SHIFT, &ep->counts.coherent_pages);
-	*ret_addr = addr;
+	remember(ep, c);
+	*ret_addr = c->addr;
 	return cpu;
+
+free:
+	kfree(c);
+	return NULL;
 }
 
 static void free_mapped(struct pvi_endpoint *ep, size_t size, void *cpu, dma_addr_t addr)
 {
+	struct coherent *c = forget(ep, addr);
+
 	size = PAGE_ALIGN(size);
 	/* Still reachable by the device: lost, rather than given to someone else. */
-	if (pvi_iova_unmap(ep, addr, size))
-		return;
-	atomic64_sub(size >> PAGE_SHIFT, &ep->counts.coherent_pages);
-	free_pages_exact(cpu, size);
+	if (!pvi_iova_unmap(ep, addr, size)) {
+		atomic64_sub(size >> PAGE_SHIFT, &ep->counts.coherent_pages);
+		free_pages_exact(cpu, size);
+	}
+	kfree(c);
 }
 
 void *pvi_dma_alloc(struct device *dev, size_t size, dma_addr_t *ret_addr, gfp_t gfp,

@@ -12,6 +12,9 @@ struct page *pvi_dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *re
 				 enum dma_data_direction dir, gfp_t gfp);
 void pvi_dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr_t addr,
 			enum dma_data_direction dir);
+/* All of them, mapped again in an empty domain: 0 or -errno. */
+int pvi_dma_remap(struct pvi_endpoint *ep);
+void pvi_dma_forget_all(struct pvi_endpoint *ep);
 int pvi_dma_mmap(struct device *dev, struct vm_area_struct *vma, void *cpu, dma_addr_t addr,
 		 size_t size, unsigned long attrs);
 int pvi_dma_get_sgtable(struct device *dev, struct sg_table *table, void *cpu, dma_addr_t addr,

@@ -11,7 +11,7 @@
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
-#include "pviommu.h"
+#include "dma_alloc.h"
 
 /* All claimed endpoints, by the address of their struct device. */
 static DEFINE_XARRAY(claimed);
@@ -64,6 +64,8 @@ static struct pvi_endpoint *endpoint_alloc(struct pvi_viommu *v, struct pci_dev 
 	ep->pdev = pci_dev_get(pdev);
 	ep->ops = pvi_dma_ops;
 	mutex_init(&ep->strategy_lock);
+	spin_lock_init(&ep->coherent_lock);
+	INIT_LIST_HEAD(&ep->coherent);
 	return ep;
 
 free_bypass:
@@ -80,6 +82,7 @@ free_ep:
 /* Detached. */
 static void endpoint_free(struct pvi_endpoint *ep)
 {
+	pvi_dma_forget_all(ep);
 	pvi_space_done(&ep->space);
 	ida_free(&ep->viommu->domains, ep->bypass_domain);
 	ida_free(&ep->viommu->domains, ep->domain);
@@ -249,8 +252,9 @@ void pvi_endpoints_claim_all(struct pvi_viommu *v)
 		n++;
 	}
 	if (!n)
-		dev_warn(&v->vdev->dev,
-			 "no endpoint: the ACPI VIOT names none behind this device\n");
+		dev_warn(&v->vdev->dev, "no endpoint: the ACPI VIOT names none behind this device; "
+					"without a VIOT, name "
+					"them by endpoints=\n");
 }
 
 void pvi_endpoints_release_all(struct pvi_viommu *v)

@@ -36,6 +36,11 @@ bool pvi_rebind;
 module_param_named(rebind, pvi_rebind, bool, 0444);
 MODULE_PARM_DESC(rebind, "claim devices in use by a driver as well: unbind, claim, bind again");
 
+char *pvi_endpoints;
+module_param_named(endpoints, pvi_endpoints, charp, 0444);
+MODULE_PARM_DESC(endpoints, "where there is no VIOT: the PCI functions (DDDD:BB:DD.F,...) behind "
+			    "the virtio-iommu, or all");
+
 DEFINE_MUTEX(pvi_lock);
 LIST_HEAD(pvi_viommus);
 
@@ -91,14 +96,22 @@ static int read_config(struct pvi_viommu *v)
 	return 0;
 }
 
+int pvi_find_queues(struct pvi_viommu *v, struct virtqueue *vqs[PVI_NR_VQS])
+{
+	int r = pvi_compat_find_vqs(v->vdev, vqs, pvi_events_interrupt);
+
+	if (!r)
+		v->event_vq = vqs[PVI_VQ_EVENT];
+	return r;
+}
+
 static int init_queues(struct pvi_viommu *v)
 {
 	struct virtqueue *vqs[PVI_NR_VQS];
-	int r = pvi_compat_find_vqs(v->vdev, vqs, pvi_events_interrupt);
+	int r = pvi_find_queues(v, vqs);
 
 	if (r)
 		return r;
-	v->event_vq = vqs[PVI_VQ_EVENT];
 	v->nr_events = virtqueue_get_vring_size(v->event_vq);
 	v->events = kcalloc(v->nr_events, sizeof(*v->events), GFP_KERNEL);
 	r = v->events ? pvi_rq_init(&v->rq, vqs[PVI_VQ_REQUEST]) : -ENOMEM;
@@ -201,7 +214,44 @@ static struct virtio_driver pvi_driver = {
 	.validate = pvi_validate,
 	.probe = pvi_probe,
 	.remove = pvi_remove,
+	PVI_COMPAT_PM_OPS(pvi_freeze, pvi_restore),
 };
+
+struct driven {
+	unsigned int by_us;
+	struct device *other; /* by another driver; one of them */
+};
+
+static int note_driver(struct device *dev, void *data)
+{
+	struct driven *d = data;
+
+	if (dev_to_virtio(dev)->id.device != PVI_VIRTIO_ID_IOMMU || !dev->driver)
+		return 0;
+	if (dev->driver == &pvi_driver.driver)
+		d->by_us++;
+	else
+		d->other = dev;
+	return 0;
+}
+
+/*
+ * The kernel's own driver does not let go of a virtio-iommu that has endpoints: without it there
+ * is nothing for us to do, and to be there in silence would be no help.
+ */
+static int check_driven(void)
+{
+	struct driven d = {0};
+
+	bus_for_each_dev(pvi_driver.driver.bus, NULL, &d, note_driver);
+	if (!d.other)
+		return 0;
+	pr_err("%s is driven by %s, which was there first; keep that from loading (\"blacklist "
+	       "%s\" in "
+	       "/etc/modprobe.d/pviommu.conf, then update-initramfs -u) and reboot\n",
+	       dev_name(d.other), d.other->driver->name, d.other->driver->name);
+	return d.by_us ? 0 : -EBUSY;
+}
 
 static int __init pvi_init(void)
 {
@@ -228,8 +278,13 @@ static int __init pvi_init(void)
 	r = register_virtio_driver(&pvi_driver);
 	if (r)
 		goto drop_notifier;
+	r = check_driven();
+	if (r)
+		goto drop_driver;
 	return 0;
 
+drop_driver:
+	unregister_virtio_driver(&pvi_driver);
 drop_notifier:
 	bus_unregister_notifier(&pci_bus_type, &pvi_pci_notifier);
 put_cache:

@@ -49,11 +49,16 @@ struct pvi_rq {
 	spinlock_t lock;
 	struct pvi_slot *slots;
 	struct pvi_slot *free;
+	unsigned int nr_slots;
 	bool broken; /* for good: a request timed out, or the transport failed */
+	bool asleep; /* there is no queue until the machine wakes up: requests fail */
 };
 
 int pvi_rq_init(struct pvi_rq *rq, struct virtqueue *vq);
 void pvi_rq_done(struct pvi_rq *rq);
+/* No request is under way, and none is made; then the queue goes, and another one comes. */
+void pvi_rq_sleep(struct pvi_rq *rq);
+int pvi_rq_wake(struct pvi_rq *rq, struct virtqueue *vq);
 void pvi_rq_break(struct pvi_rq *rq, const char *why);
 
 void pvi_batch_attach(struct pvi_batch *b, u32 domain, u32 flags);
@@ -94,7 +99,14 @@ bool pvi_events_fill(struct pvi_viommu *v);
 void pvi_events_stop(struct pvi_viommu *v);
 void pvi_events_interrupt(struct virtqueue *vq);
 
-/* Is @pdev behind @v, by the VIOT? Then *@ret_id is its endpoint id. */
+/* Before the machine sleeps, and after (pm.c). */
+int pvi_freeze(struct virtio_device *vdev);
+int pvi_restore(struct virtio_device *vdev);
+
+/* The queues: of a device that has none. 0 or -errno. */
+int pvi_find_queues(struct pvi_viommu *v, struct virtqueue *vqs[PVI_NR_VQS]);
+
+/* Is @pdev behind @v, by the VIOT or else by endpoints=? Then *@ret_id is its endpoint id. */
 bool pvi_viot_lookup(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id);
 
 /* ---- endpoints ---- */
@@ -161,7 +173,9 @@ struct pvi_endpoint {
 	struct pvi_ep_deferred *deferred;
 	struct pvi_direct *direct;
 	struct pvi_pool *bounce;
-	struct list_head node; /* viommu->endpoints */
+	spinlock_t coherent_lock;
+	struct list_head coherent; /* what is mapped by dma_alloc.c; under its lock */
+	struct list_head node;	   /* viommu->endpoints */
 	struct rcu_head rcu;
 };
 
@@ -275,6 +289,12 @@ void pvi_strategy_free(struct pvi_endpoint *ep);
 
 bool pvi_cache_nomem(struct pvi_endpoint *ep);
 void pvi_cache_free(struct pvi_endpoint *ep);
+/* Mapped by it, in pages, but for what pvi_count_fixed() counts. */
+long pvi_ep_cache_mapped(struct pvi_endpoint *ep);
+/* What a strategy knows to be mapped, mapped again in an empty domain: 0 or -errno. */
+int pvi_ep_cache_remap(struct pvi_endpoint *ep);
+int pvi_direct_remap(struct pvi_endpoint *ep);
+int pvi_bounce_remap(struct pvi_endpoint *ep);
 bool pvi_deferred_nomem(struct pvi_endpoint *ep);
 void pvi_deferred_free(struct pvi_endpoint *ep);
 void pvi_direct_free(struct pvi_endpoint *ep);
@@ -287,6 +307,7 @@ extern char *pvi_default_strategy;
 extern unsigned int pvi_cache_pages;
 extern unsigned int pvi_bounce_pages;
 extern unsigned int pvi_request_timeout_ms;
+extern char *pvi_endpoints;
 extern bool pvi_rebind;
 
 #endif

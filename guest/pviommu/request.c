@@ -33,6 +33,8 @@ int pvi_rq_init(struct pvi_rq *rq, struct virtqueue *vq)
 	rq->vq = vq;
 	rq->free = NULL;
 	rq->broken = false;
+	rq->asleep = false;
+	rq->nr_slots = n;
 	for (i = 0; i < n; i++) {
 		rq->slots[i].next_free = rq->free;
 		rq->free = &rq->slots[i];
@@ -47,6 +49,30 @@ void pvi_rq_done(struct pvi_rq *rq)
 	kfree(rq->slots);
 	rq->slots = NULL;
 	rq->free = NULL;
+}
+
+void pvi_rq_sleep(struct pvi_rq *rq)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&rq->lock, flags);
+	rq->asleep = true;
+	rq->vq = NULL;
+	spin_unlock_irqrestore(&rq->lock, flags);
+}
+
+int pvi_rq_wake(struct pvi_rq *rq, struct virtqueue *vq)
+{
+	unsigned long flags;
+
+	if (virtqueue_get_vring_size(vq) / DESCS_PER_REQUEST < rq->nr_slots)
+		return -EINVAL;
+	virtqueue_disable_cb(vq);
+	spin_lock_irqsave(&rq->lock, flags);
+	rq->vq = vq;
+	rq->asleep = false;
+	spin_unlock_irqrestore(&rq->lock, flags);
+	return 0;
 }
 
 void pvi_rq_break(struct pvi_rq *rq, const char *why)
@@ -122,7 +148,7 @@ static void drain(struct pvi_rq *rq)
 	u32 len;
 
 	lockdep_assert_held(&rq->lock);
-	if (rq->broken)
+	if (rq->broken || rq->asleep)
 		return;
 	while ((s = virtqueue_get_buf(rq->vq, &len)))
 		complete_slot(rq, s, len);
@@ -147,16 +173,18 @@ void pvi_batch_init(struct pvi_batch *b, struct pvi_endpoint *ep)
 static void kick(struct pvi_batch *b)
 {
 	struct pvi_rq *rq = &b->ep->viommu->rq;
+	struct virtqueue *vq;
 	unsigned long flags;
 	bool tell;
 
 	local_irq_save(flags);
 	spin_lock(&rq->lock);
-	tell = !rq->broken && virtqueue_kick_prepare(rq->vq);
+	vq = rq->vq;
+	tell = !rq->broken && !rq->asleep && virtqueue_kick_prepare(vq);
 	spin_unlock(&rq->lock);
 	if (tell) {
 		atomic64_inc(&b->ep->counts.kicks);
-		virtqueue_notify(rq->vq);
+		virtqueue_notify(vq);
 	}
 	local_irq_restore(flags);
 }
@@ -213,7 +241,7 @@ static int try_send(struct pvi_batch *b, const struct message *m)
 	spin_lock_irqsave(&rq->lock, flags);
 	if (!rq->free)
 		drain(rq);
-	if (rq->broken)
+	if (rq->broken || rq->asleep)
 		r = -EIO;
 	else
 		r = rq->free ? send(b, m) : -EAGAIN;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When the machine sleeps (suspend, hibernation) the virtio transport resets the device, and some
+ * machines reset all of it when they wake up: domains and mappings are gone. What is known to be
+ * mapped is mapped again before its devices wake up; that is all but the DMAs under way of
+ * single-use and deferred, of which address and size are the driver's. A driver that keeps such a
+ * one over a sleep keeps the machine from sleeping.
+ *
+ * The links (endpoint.c) have endpoints sleep before their virtio-iommu, and wake up after it: in
+ * between no DMA call is under way. Nor is a request, for what could make one without a driver,
+ * the timer of deferred and the shrinker, finds nothing to give back.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/virtio_config.h>
+
+#include "dma_alloc.h"
+
+/* Pages that only their driver knows. */
+static s64 unknown_pages(struct pvi_endpoint *ep)
+{
+	return atomic64_read(&ep->counts.mapped_pages) - atomic64_read(&ep->counts.fixed_pages) -
+	       pvi_ep_cache_mapped(ep);
+}
+
+static int settle(struct pvi_endpoint *ep)
+{
+	s64 pages;
+
+	pvi_strategy_trim(ep);
+	pages = unknown_pages(ep);
+	if (!pages)
+		return 0;
+	pci_err(ep->pdev,
+		"pviommu: its driver keeps %lld pages mapped by single-use or deferred, which "
+		"can't "
+		"be mapped again after a sleep; choose persistent or bounce for it, or unbind it\n",
+		pages);
+	return -EBUSY;
+}
+
+int pvi_freeze(struct virtio_device *vdev)
+{
+	struct pvi_viommu *v = vdev->priv;
+	struct pvi_endpoint *ep;
+	int r = 0;
+
+	mutex_lock(&pvi_lock);
+	list_for_each_entry (ep, &v->endpoints, node) {
+		r = settle(ep);
+		if (r)
+			break;
+	}
+	mutex_unlock(&pvi_lock);
+	if (r)
+		return r;
+	pvi_rq_sleep(&v->rq);
+	virtio_reset_device(vdev);
+	pvi_events_stop(v);
+	vdev->config->del_vqs(vdev);
+	return 0;
+}
+
+static int remap(struct pvi_endpoint *ep)
+{
+	int r = pvi_endpoint_attach(ep, ep->strategy->bypass);
+
+	if (!r)
+		r = pvi_dma_remap(ep);
+	if (!r)
+		r = pvi_ep_cache_remap(ep);
+	if (!r)
+		r = pvi_direct_remap(ep);
+	return r ?: pvi_bounce_remap(ep);
+}
+
+int pvi_restore(struct virtio_device *vdev)
+{
+	struct pvi_viommu *v = vdev->priv;
+	struct virtqueue *vqs[PVI_NR_VQS];
+	struct pvi_endpoint *ep;
+	bool tell;
+	int r;
+
+	r = pvi_find_queues(v, vqs);
+	if (!r)
+		r = pvi_rq_wake(&v->rq, vqs[PVI_VQ_REQUEST]);
+	if (r) {
+		dev_err(&vdev->dev, "no queues after a sleep (%d): every mapping fails\n", r);
+		return r;
+	}
+	tell = pvi_events_fill(v);
+	virtio_device_ready(vdev);
+	if (tell)
+		virtqueue_notify(v->event_vq);
+	mutex_lock(&pvi_lock);
+	list_for_each_entry (ep, &v->endpoints, node) {
+		r = remap(ep);
+		if (r)
+			pci_err(ep->pdev, "pviommu: what was mapped before a sleep is not: %d\n",
+				r);
+	}
+	mutex_unlock(&pvi_lock);
+	return 0;
+}
