@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The life of an endpoint behind QEMU's virtio-iommu, on stock kernels: bound before and after
+# the module, hot-plug and unplug, removal and reload of the module, suspend and resume under
+# each strategy, reboot; without a VIOT; where virtio_iommu came first.
+# usage: tests/e2e-qemu/life.sh
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck disable=SC2086
+vm() # KERNEL WHAT IOMMU-OPTIONS [VM-OPTION...]
+{
+	kernel=$1 what=$2 iommu=$3
+	shift 3
+	echo "life.sh: $what on Linux $kernel"
+	tests/e2e-qemu/vm --quiet --kernel "$kernel" --init life --cmdline "what=$what" \
+		--module virtio_pci --module nvme --module virtio_blk --bin odrw --timeout 240 \
+		--log "build/check/life-$kernel-$what.log" --disk n=16M --disk b=16M --disk h=16M \
+		"$@" -- -device virtio-iommu-pci$iommu -device nvme,drive=n,serial=n \
+		-device virtio-blk-pci,drive=b,disable-legacy=on,iommu_platform=on \
+		-netdev user,id=u,restrict=on -device e1000e,netdev=u,romfile= \
+		-device pcie-root-port,id=rp0,chassis=1,slot=1
+}
+# By way of the compressed image: the other one QEMU puts into memory anew when it wakes a guest.
+sleeping() # KERNEL STRATEGIES [WAITS]
+{
+	vm "$1" all ",boot-bypass=on -kernel build/kernels/$1/vmlinuz" \
+		--cmdline "what=all suspend.pm_test_delay=1 sleep=$2 waits=${3-}"
+}
+reboot() # KERNEL
+{
+	vm "$1" reboot ,boot-bypass=off
+	took=$(sed -n 's/^vm: \([0-9]*\) s after DONE$/\1/p' "build/check/life-$1-reboot.log")
+	[ -n "$took" ] && [ "$took" -le 20 ] || { echo "not ok - a reboot took $took s"; exit 1; }
+	echo "ok - a reboot took $took s"
+}
+sleeping 6.1 single-use,deferred,shared,persistent,bounce,direct-map
+sleeping 6.12 single-use,persistent,bounce 1
+reboot 6.1
+reboot 6.12
+vm 6.1 ids ,boot-bypass=off --cmdline "what=ids acpi=off" --module e1000e
+vm 6.12 intree ,boot-bypass=on --module virtio_iommu
