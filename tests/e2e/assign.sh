@@ -2,29 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Real devices (as real as QEMU's: e1000e and nvme behind VT-d) in unmodified guests and behind
 # the virtio-iommu: each kind of interrupt, both kernels, data checked on both sides.
-# usage: testbed/run ... tests/e2e/assign.sh [CASE]...
-# testbed: --where l1 --device e1000e,lan=1,addr=8 --device nvme,addr=9 --device e1000e,lan=1,addr=10 --device ahci,id=sata,addr=11 --device ide-cd,bus=sata.0 --timeout 900
+# usage: testbed/run ... tests/e2e/assign.sh [CASE]...; cycles=N is a case, too (make soak)
+# testbed: --where l1 --device e1000e,lan=1,addr=8 --device nvme,addr=9,romfile=pxe-e1000e.rom --device e1000e,lan=1,addr=10 --device ahci,id=sata,addr=11 --device ide-cd,bus=sata.0 --timeout 900
 set -u
 . "$PVI_SCENARIO_DIR/lib.sh"
 [ $# -gt 0 ] ||
-	set -- host badinput off msi intx nomsi persistent single_use in_tree switch reboot kill9
+	set -- off msi intx nomsi persistent single_use in_tree switch reboot kill9
 
-# The nth device with these ids.
-find_pci() { # VENDOR:DEVICE N
-	for dev in /sys/bus/pci/devices/*; do
-		[ "$(cat "$dev/vendor"):$(cat "$dev/device")" != "$1" ] || echo "${dev##*/}"
-	done | sed -n "$2p"
-}
+. "$PVI_SCENARIO_DIR/assign-host"
 nic=$(find_pci 0x8086:0x10d3 1)
 peer=$(find_pci 0x8086:0x10d3 2)
 disk=$(find_pci 0x1b36:0x0010 1)
-
-# Each CPU counts for itself: stat_refresh sums up.
-pinned() {
-	echo 1 >/proc/sys/vm/stat_refresh
-	awk '$1 ~ /nr_foll_pin/ { n[$1] = $2 }
-		END { print n["nr_foll_pin_acquired"] - n["nr_foll_pin_released"] }' /proc/vmstat
-}
 
 # The other end of the card's cable: a file to fetch, and a place to send it to.
 setup_peer() {
@@ -41,7 +29,6 @@ setup_peer() {
 
 mkfifo hold
 exec 9<>hold # an input that does not end, which would end the connection
-as_user() { su user -c "PATH='$PATH' && $1"; }
 
 # Starts a guest; what it says goes to log.
 start_vm() { # KERNEL IOMMU GUEST_IOMMU IRQ [EXTRA_CMDLINE [OPTION...]]
@@ -85,7 +72,6 @@ wait_for() { # STEP SECONDS
 		usleep 100000
 	done
 }
-faults() { dmesg | grep -cE 'DMAR:.*fault'; }
 
 # What every run shows that ends well, or not so well.
 nothing_left() { # WHAT
@@ -93,6 +79,7 @@ nothing_left() { # WHAT
 	equal "$1: faults in the host's IOMMU" "$(faults)" 0
 	dmesg | grep DMAR
 	equal "$1: processes left" "$(pidof pviommu)" ""
+	equal "$1: files of VFIO left open" "$(vfio_files)" 0
 	dmesg -c >/dev/null
 }
 # The kinds of interrupts are the guest kernel's words.
@@ -109,34 +96,20 @@ good() { # WHAT NET_KIND DISK_KIND
 stat() { stat_of stats.json "\"$1\"" "$2"; }
 mem=167772160
 
-host() {
-	say "host"
-	check "the devices are there" [ -n "$nic" ] && [ -n "$peer" ] && [ -n "$disk" ]
-	check "devices lists the card" sh -c "pviommu devices | grep -q '^$nic .*assign'"
-	modprobe nvme
-	n=0
-	until [ -b /dev/nvme0n1 ] || [ $n = 50 ]; do
-		n=$((n + 1))
-		usleep 100000
-	done
-	mke2fs -q /dev/nvme0n1 8m
-	mount -t ext2 /dev/nvme0n1 /mnt
-	pviommu assign "$disk" 2>refused
-	equal "a mounted disk is refused" $? 2
-	check "and says so" grep -q 'is mounted at /mnt' refused
-	umount /mnt
-	check "assign takes the disk" pviommu assign "$disk"
-	check "release gives it back" pviommu release "$disk"
-	check "and its driver has it" [ -e "/sys/bus/pci/devices/$disk/nvme" ]
-	check "assign takes the disk again" pviommu assign "$disk"
-	check "assign takes the card" pviommu assign "$nic"
-	pviommu devices
-}
-
 off() {
 	say "unmodified guest, all of its memory mapped (6.1, MSI-X)"
-	vm 6.1 off off msi-x
+	vm 6.1 off off msi-x pvi.regs=1 --verbose
 	good "off" PCI-MSI, PCI-MSI,
+	check "off: the card's link is up, its ports say: $(said pio_status)" \
+		[ $((0x$(said pio_status) & 3)) = 3 ]
+	equal "off: the disk's option ROM" "$(said rom)" "$rom"
+	check "off: the disk's BAR is above 4 GiB: $(said disk_bar)" \
+		[ $(($(said disk_bar) >> 32)) != 0 ]
+	equal "off: bytes of extended capabilities, of the host's $extended" "$(said extended)" 0
+	check "off: ports are trapped: $(stat "$nic" pio)" [ "$(stat "$nic" pio)" = 2 ]
+	check "off: the run is summed up" grep -q '^pviommu: ended by poweroff after' log
+	check "off: with KVM's counts" grep -q '^pviommu: KVM counted:.* io_exits' log
+	check "off: and the devices'" grep -q "^pviommu: --assign $nic: exits: .*163840 KiB locked" log
 	for bdf in "$nic" "$disk"; do
 		equal "off: pinned for $bdf" "$(stat "$bdf" peak_pinned_bytes)" $mem
 		equal "off: host maps for $bdf" "$(stat "$bdf" host_maps)" 1
@@ -209,6 +182,15 @@ in_tree() {
 			[ "$(stat "$bdf" peak_pinned_bytes)" -lt $mem ]
 		equal "in-tree: pinned at the end" "$(stat "$bdf" pinned_bytes)" 0
 	done
+	# What the hardware cannot reach is what its first reserved address beyond 4 GiB says.
+	width=$((($(cat /sys/class/iommu/dmar0/intel-iommu/cap | sed 's/^/0x/') >> 16 & 63) + 1))
+	check "in-tree: the guest knows the $width bits of the host's IOMMU: $(said reserved)" \
+		sh -c "echo '$(said reserved)' | grep -q '$(printf 0x%016x $((1 << width))),'"
+	check "in-tree: and its interrupts' addresses" \
+		sh -c "echo '$(said reserved)' | grep -q '0x00000000fee00000,0x00000000feefffff,msi'"
+	# Any multiple will do: type1 makes large pages of what lies together by itself.
+	mask=$(said page_mask)
+	equal "in-tree: and its smallest page ($mask)" $((${mask:-0} & -${mask:-0})) 4096
 }
 
 switch() {
@@ -231,10 +213,17 @@ reboot() {
 	nothing_left reboot
 }
 
+# To the guest's card, which has no say in it: it goes on when the guest is gone.
+flood() {
+	arp -i "$card" -s 10.9.0.2 "$(said mac)"
+	exec udpsend 10.9.0.2 9 1400 1000000
+}
+tx() { cat "/sys/class/net/$card/statistics/tx_packets"; }
+
 kill9() {
 	say "the VMM is killed while both devices stream"
 	start_vm 6.1 strict persistent msi-x pvi.do=stream
-	check "kill: streams" wait_for stream 120
+	check "kill: streams" wait_for stream 200
 	group=$(basename "$(readlink "/sys/bus/pci/devices/$disk/iommu_group")")
 	pviommu run --kernel "$PVI_KERNELS/6.1/vmlinux" --assign "$disk" $PVI_QUIRKS 2>err
 	equal "kill: another VM that wants the disk gets" $? 2
@@ -243,9 +232,20 @@ kill9() {
 	equal "kill: release of it gets" $? 2
 	check "kill: and is told why, too" grep -q 'a VM has it' err
 	check "kill: something is pinned: $(pinned)" [ "$(pinned)" -gt 100 ]
+	flood &
+	flood=$!
+	before=$(tx)
+	until [ $(($(tx) - before)) -gt 100 ]; do usleep 100000; done
 	kill -9 $vmm
+	before=$(tx)
 	end_vm
 	equal "kill: exit status" $status 137
+	# What was the guest's is anybody's now.
+	check "kill: fresh memory stays as it is" vmmem watch 400 5
+	check "kill: while packets for its card go on: $(($(tx) - before))" \
+		[ $(($(tx) - before)) -gt 100 ]
+	kill $flood
+	wait $flood 2>/dev/null
 	nothing_left kill
 	modprobe nvme
 	check "kill: the disk goes back to the host" pviommu release "$disk"
@@ -258,47 +258,47 @@ kill9() {
 	check "kill: and it can be assigned again" pviommu assign "$disk"
 }
 
-bad() { # WHAT WORDS OPTION...
-	case=$1
-	words=$2
-	shift 2
-	"$@" >err 2>&1 </dev/null
-	equal "bad: $case: exit status" $? 2
-	equal "bad: $case: lines" "$(grep -c . err)" 1
-	check "bad: $case: $(cat err)" grep -q "$words" err
-	equal "bad: $case: pinned pages left" "$(pinned)" "$pins"
-}
-badinput() {
-	say "bad input"
-	vm61="pviommu run --kernel $PVI_KERNELS/6.1/vmlinux $PVI_QUIRKS --mem 160M"
-	group=$(basename "$(readlink "/sys/bus/pci/devices/$disk/iommu_group")")
-	bad "no such device" "no such PCI device" $vm61 --assign 0000:09:00.0
-	bad "no address" "not a PCI address" $vm61 --assign eth0
-	bad "given twice" "given twice" $vm61 --assign "$disk" --assign "$disk"
-	bad "bridge" "is a bridge" $vm61 --assign 0000:00:1f.0
-	bad "bound to its driver" "is bound to e1000e; take it first" $vm61 --assign "$peer"
-	bad "assign of an interface that is up" "is up; take it down" pviommu assign "$peer"
-	echo 1 >/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts
-	bad "unsafe interrupts" "allows unsafe interrupts" $vm61 --assign "$disk"
-	echo 0 >/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts
-	bad "no permission on the group" "no permission on /dev/vfio/$group" \
-		as_user "$vm61 --assign $disk"
-	chown user "/dev/vfio/$group"
-	bad "memory to be locked" "163840 KiB, but the limit is 8192 KiB; raise it: ulimit -l 163840" \
-		as_user "ulimit -l 8192; exec $vm61 --iommu off --assign $disk"
-	chown root "/dev/vfio/$group"
-	bad "an address for assign" "no such PCI device" pviommu assign 0000:09:00.0
-	bad "a bridge for assign" "is a bridge" pviommu assign 0000:00:1f.0
-	bad "release of what is the host's" "is not bound to VFIO" pviommu release "$peer"
-	equal "bad: files left open of the group" \
-		"$(ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /dev/vfio/)" 0
+# The ends that a VM can have, one after the other.
+cycles() { # N
+	say "$1 starts and ends"
+	for i in $(seq 1 "$1"); do
+		case $((i % 3)) in
+		1)
+			vm 6.1 off off msi-x pvi.do=disk
+			equal "cycle $i: powered off" $status 0
+			;;
+		2)
+			start_vm 6.1 strict persistent msi-x pvi.do=disk --grace 0
+			check "cycle $i: uses the disk" wait_for disk 200
+			kill $vmm
+			end_vm
+			equal "cycle $i: ended by signal" $status 6
+			;;
+		0)
+			start_vm 6.1 strict single-use intx pvi.do=disk
+			check "cycle $i: uses the disk" wait_for disk 200
+			kill -9 $vmm
+			end_vm
+			equal "cycle $i: killed" $status 137
+			;;
+		esac
+		nothing_left "cycle $i"
+	done
 }
 
 setup_peer
 pins=$(pinned)
 dmesg -c >/dev/null
+modprobe nvme
+echo 1 >"/sys/bus/pci/devices/$disk/rom"
+rom=$(dd if="/sys/bus/pci/devices/$disk/rom" bs=512 count=2 2>/dev/null | sha256sum | cut -d' ' -f1)
+extended=$(dd if="/sys/bus/pci/devices/$nic/config" bs=256 skip=1 2>/dev/null | tr -d '\000' | wc -c)
+check "the card has extended capabilities" [ "$extended" -gt 0 ]
+pviommu assign "$nic" "$disk" >/dev/null
 for c; do
-	[ "$c" = host ] || pviommu assign "$nic" "$disk" >/dev/null
-	$c
+	case $c in
+	cycles=*) cycles "${c#*=}" ;;
+	*) $c ;;
+	esac
 done
 finish

@@ -43,7 +43,7 @@ struct fake_vfio_sys {
 	int slot_error;
 
 	/* What is. */
-	atomic_uint calls; /* of any kind */
+	atomic_uint calls;  /* of any kind */
 	unsigned int files; /* open */
 	bool group_open, container_set, iommu_set, in_kvm, device_open;
 	int irq_index; /* enabled; -1: none */
