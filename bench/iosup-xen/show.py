@@ -47,6 +47,20 @@ def web_table(c):
     return lines
 
 
+def summary(by_config):
+    """Invalidations per process, stock and with iosup, everywhere."""
+    loads = [n for n in LOADS if n != 'compile']
+    lines = [['invalidations per process'] + loads]
+    for config, c in by_config.items():
+        cells = []
+        for load in loads:
+            s = c['loads'][load]
+            cells.append(f'{short(s["stock"]["invalidations"])} -> '
+                         f'{short(s["iosup"]["invalidations"])}')
+        lines.append([config] + cells)
+    return lines
+
+
 def text(lines):
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
@@ -60,6 +74,7 @@ def markdown(lines):
 
 
 def tables(by_config, put=text):
+    put(summary(by_config))
     for config, c in by_config.items():
         print(f'\n**{config}**\n')
         for table in (loads_table(c), devices_table(c), web_table(c)):
