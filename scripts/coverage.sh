@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 least=95
 tests='request request_any viommu iommu dma mmio stuck backend vfio_type1 table gate virtqueue
-	virtio_pci range'
+	virtio_pci range defer'
 cores=$(ls core/*.c | grep -v mapcache)
 flags="-std=gnu17 -D_GNU_SOURCE -O0 -g -w -I$top -I$top/include -I$top/tests/unit"
 

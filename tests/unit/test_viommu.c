@@ -318,6 +318,66 @@ static void test_scattered_request(void **state)
 	}
 }
 
+static void put(uint64_t gpa, const void *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		*host_at(&host, gpa + i) = ((const uint8_t *)data)[i];
+}
+
+/* Request and reply each lie across the border of two slots of RAM that touch, anywhere. */
+static void test_request_over_two_slots(void **state)
+{
+	struct pvi_wire_map r = drv_map_req(1, 0, 0xfff, DRV_DATA, RW);
+	uint32_t head, len;
+
+	assert_int_equal(drv_attach(&drv, 1, EP, 0), PVI_S_OK);
+	for (unsigned int k = 1; k < sizeof(r); k++) {
+		put(HOST_SLOT_SIZE - k, &r, sizeof(r));
+		drv_desc(&drv, 0, 0, HOST_SLOT_SIZE - k, sizeof(r), DRV_NEXT, 1);
+		drv_desc(&drv, 0, 1, drv_in(0), 4, DRV_WRITE, 0);
+		drv_offer(&drv, 0, 0);
+		drv_kick(&drv, 0);
+		assert_true(drv_take(&drv, 0, &head, &len));
+		assert_int_equal(len, 4);
+		assert_int_equal(*host_at(&host, drv_in(0)), PVI_S_OK);
+		assert_int_equal(drv_unmap(&drv, 1, 0, 0xfff), PVI_S_OK);
+	}
+	for (unsigned int k = 1; k < 4; k++) {
+		put(HOST_SLOT_SIZE - k, "\xee\xee\xee\xee", 4);
+		put(drv_out(0), &r, sizeof(r));
+		drv_desc(&drv, 0, 0, drv_out(0), sizeof(r), DRV_NEXT, 1);
+		drv_desc(&drv, 0, 1, HOST_SLOT_SIZE - k, 4, DRV_WRITE, 0);
+		drv_offer(&drv, 0, 0);
+		drv_kick(&drv, 0);
+		assert_true(drv_take(&drv, 0, &head, &len));
+		assert_int_equal(len, 4);
+		/* The first is done; then there is a mapping, and the same MAP is INVAL. */
+		assert_int_equal(*host_at(&host, HOST_SLOT_SIZE - k),
+				 k == 1 ? PVI_S_OK : PVI_S_INVAL);
+		for (unsigned int i = 1; i < 4; i++)
+			assert_int_equal(*host_at(&host, HOST_SLOT_SIZE - k + i), 0);
+	}
+}
+
+/* A reply of which only the first bytes lie in RAM: not one of them is written. */
+static void test_reply_half_in_ram(void **state)
+{
+	struct pvi_wire_map r = drv_map_req(1, 0, 0xfff, DRV_DATA, RW);
+	uint32_t head, len;
+
+	assert_int_equal(drv_attach(&drv, 1, EP, 0), PVI_S_OK);
+	put(HOST_HOLE - 2, "\xee\xee", 2);
+	put(drv_out(0), &r, sizeof(r));
+	drv_desc(&drv, 0, 0, drv_out(0), sizeof(r), DRV_NEXT, 1);
+	drv_desc(&drv, 0, 1, HOST_HOLE - 2, 4, DRV_WRITE, 0);
+	drv_offer(&drv, 0, 0);
+	drv_kick(&drv, 0);
+	assert_true(drv_take(&drv, 0, &head, &len));
+	assert_int_equal(len, 0);
+	assert_memory_equal(host_at(&host, HOST_HOLE - 2), "\xee\xee", 2);
+	assert_int_equal(stats().malformed, 1);
+}
+
 /* Buffers outside RAM: refused and counted, the queue goes on. */
 static void test_buffers_outside_ram(void **state)
 {
@@ -551,6 +611,8 @@ int main(void)
 		T(test_batch_is_published_once),
 		T(test_full_queue),
 		T(test_scattered_request),
+		T(test_request_over_two_slots),
+		T(test_reply_half_in_ram),
 		T(test_buffers_outside_ram),
 		T(test_broken_ring_needs_reset),
 		T(test_bad_register_accesses),
