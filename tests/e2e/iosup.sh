@@ -22,21 +22,49 @@ pooled()
 {
 	cat $S/*/pooled | awk '{ s += $1 } END { print s + 0 }'
 }
-# Free memory in KiB, when what can be given back has been.
 free_kib()
 {
-	sync
-	echo 3 >/proc/sys/vm/drop_caches
-	echo 1 >/proc/sys/vm/compact_memory
-	sleep 0.5
-	sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo
+	sh "$PVI_SCENARIO_DIR/iosup-free"
 }
 # The number of a memory cgroup's page tables, in bytes.
 tables_of()
 {
 	sed -n 's/^pagetables //p' "/sys/fs/cgroup/$1/memory.stat"
 }
+# A process that sleeps in a cgroup of its own: what its page tables cost that.
+tables_of_sleeper()
+{
+	mkdir /sys/fs/cgroup/b
+	sh -c 'echo $$ >/sys/fs/cgroup/b/cgroup.procs && exec sleep 1000' &
+	sleeper=$!
+	until grep -q nanosleep /proc/$sleeper/wchan; do usleep 10000; done
+	# The kernel adds a CPU's share to these numbers every two seconds, or when it is large.
+	sleep 3
+	tables_of b
+	kill $sleeper
+	wait $sleeper 2>/dev/null
+	until rmdir /sys/fs/cgroup/b 2>/dev/null; do usleep 10000; done
+}
+# iosup.ko with another text in place of one, of the same length, must not load, and say why.
+refused()
+{
+	cp "$ko" other.ko
+	strings -t d "$ko" | awk -v text="$1" '{ at = $1; sub(/^ *[0-9]+ /, "") }
+		$0 == text { print at }' | while read -r at; do
+		printf %s "$2" | dd of=other.ko bs=1 seek="$at" conv=notrunc 2>/dev/null
+	done
+	! insmod other.ko enabled=1 2>/dev/null && dmesg | tail -n 3 | grep -q "iosup: $3" &&
+		[ ! -e $S ]
+}
 bad=0
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+
+check 'a missing symbol is named' refused pgd_lock pgd_lick 'this kernel has no symbol pgd_lick'
+check 'a missing function is named' refused __pud_alloc __pud_ollac \
+	'this kernel has no symbol __pud_ollac'
+check 'another prototype is named' refused 'pgd_t* (mm_struct*)' 'pgd_t* (mm_strict*)' \
+	'pgd_alloc is pgd_t\* (mm_struct\*) in this kernel, expected pgd_t\* (mm_strict\*)'
+sleeper_stock=$(tables_of_sleeper)
 
 procs -m 100 fork 50
 procs -m 110 exec 50
@@ -55,14 +83,15 @@ check 'write: children see what they should' procs -m 220 write 10 4
 for l in pte pmd pud pgd; do
 	check "$l: reused" test "$(get $l/reused)" -gt 100
 	check "$l: returned" test "$(get $l/returned)" -gt 100
-	check "$l: some are pooled" test "$(get $l/pooled)" -gt 0
+	# Read by this shell: a process to read it would take them.
+	read -r n <$S/$l/pooled
+	check "$l: some are pooled" test "$n" -gt 0
 done
 check 'processes ended by a copy' test "$(get shadow_exits)" -gt 100
 check 'every reused table was empty' test "$(get dirty)" = 0
 
 # A cgroup pays for the tables that its processes have, and for none that are in the pool.
 mkdir /sys/fs/cgroup/a
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 (
 	echo 0 >/sys/fs/cgroup/a/cgroup.procs
 	procs write 5 8 && procs exec 20
@@ -70,6 +99,10 @@ echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 check 'cgroup: no page tables without processes' test "$(tables_of a)" = 0
 echo 1 >/sys/fs/cgroup/a/memory.reclaim 2>/dev/null
 check 'cgroup: can be removed' rmdir /sys/fs/cgroup/a
+reused=$(get pte/reused)
+check "cgroup: pays for reused tables as for others ($sleeper_stock bytes)" \
+	test "$(tables_of_sleeper)" = "$sleeper_stock"
+check 'cgroup: they were reused' test "$(get pte/reused)" -gt "$reused"
 
 # Pool-only, the ablation, still ends processes correctly.
 check 'pool-only' sh -c "echo pool-only >$P/mode"
