@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The best reset that VFIO has for a device: its own (FLR or another way that touches nothing
- * else), else that of its bus, when all that it touches is this VM's; else none.
+ * else), else that of its bus, when all that it touches is of its IOMMU group; else none.
  */
 #ifndef VMM_VFIO_RESET_H
 #define VMM_VFIO_RESET_H

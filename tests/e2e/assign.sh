@@ -47,7 +47,7 @@ start_vm() { # KERNEL IOMMU GUEST_IOMMU IRQ [EXTRA_CMDLINE [OPTION...]]
 }
 end_vm() {
 	(
-		sleep 200
+		sleep 400
 		kill $vmm
 	) 2>/dev/null &
 	dog=$!
@@ -189,8 +189,8 @@ in_tree() {
 	check "in-tree: and its interrupts' addresses" \
 		sh -c "echo '$(said reserved)' | grep -q '0x00000000fee00000,0x00000000feefffff,msi'"
 	# Any multiple will do: type1 makes large pages of what lies together by itself.
-	mask=$(said page_mask)
-	equal "in-tree: and its smallest page ($mask)" $((${mask:-0} & -${mask:-0})) 4096
+	check "in-tree: and that its smallest page is 4 KiB: $(said page_mask)" \
+		sh -c "echo '$(said page_mask)' | grep -q '^0x[0-9a-f]*[13579bdf]000$'"
 }
 
 switch() {
