@@ -16,7 +16,7 @@ FOLDER = os.path.join(TOP, 'build', 'bench', 'iosup')
 STATES = ('stock', 'iosup', 'pool-only', 'off')
 DEVICES = {'nvme': 0x40, 'e1000e': 0x48, 'virtio-net': 0x50}
 # Each card's wire has one end more, which takes all and says nothing.
-SPECS = ('nvme,addr=8,null', 'e1000e,addr=9,lan=1', 'rtl8139,addr=b,lan=1',
+SPECS = ('nvme,addr=8,media=null', 'e1000e,addr=9,lan=1', 'rtl8139,addr=b,lan=1',
          'virtio-net-pci,iommu_platform=on,disable-legacy=on,addr=a,lan=2',
          'rtl8139,addr=c,lan=2')
 TRACED = ('vtd_inv_desc_iotlb*', 'vtd_iotlb_page_hit', 'vtd_iotlb_page_update', 'pci_nvme_read')

@@ -72,8 +72,9 @@ class Machine:
     def __init__(self, options):
         self.kernel, self.icount = options.kernel, options.icount
         self.mem, self.vcpus = options.mem, options.vcpus
+        self.cmdline = f'{CMDLINE} {options.cmdline}'.rstrip()
         self.devices = list(options.device)
-        self.caching_mode, self.cmdline = options.caching_mode, options.cmdline
+        self.caching_mode = options.caching_mode
         self.traced, self.trace_file = options.trace, None
         self.binary = program('qemu-system-x86_64')
         self.initrd, self.initrd_stamp = self.make_initrd()
@@ -95,7 +96,7 @@ class Machine:
 
     def kernel_args(self):
         return ['-kernel', os.path.join(kernel_dir(self.kernel), 'vmlinux'),
-                '-initrd', self.initrd, '-append', f'{CMDLINE} {self.cmdline}'.strip()]
+                '-initrd', self.initrd, '-append', self.cmdline]
 
     def fixed_args(self):
         accel = 'tcg,thread=single' if self.icount else 'tcg,thread=multi,tb-size=512'
@@ -119,16 +120,14 @@ class Machine:
             elif model == 'nvme' and 'drive=' not in spec:
                 drive = f'nvme{number}'
                 serial = '' if 'serial=' in spec else f',serial={drive}'
-                # One that answers at once: no clock that counts instructions runs meanwhile.
-                if spec.endswith(',null'):
-                    args += ['-blockdev', f'driver=null-co,node-name={drive},read-zeroes=on,'
-                                          f'size={NVME_BYTES}',
-                             '-device', f'{spec[:-len(",null")]},drive={drive}{serial}']
-                    continue
-                args += ['-blockdev', f'driver=raw,node-name={drive},file.driver=file,'
-                                      f'file.filename=/dev/fdset/{NVME_FDSET + number},'
-                                      'file.locking=off',
-                         '-device', f'{spec},drive={drive}{serial}']
+                media = (f'driver=raw,node-name={drive},file.driver=file,'
+                         f'file.filename=/dev/fdset/{NVME_FDSET + number},file.locking=off')
+                # Where the clock counts instructions, it runs away while a file is waited for.
+                if ',media=null' in spec:
+                    media = (f'driver=null-co,node-name={drive},size={NVME_BYTES},'
+                             'read-zeroes=on')
+                disk = spec.replace(',media=null', '')
+                args += ['-blockdev', media, '-device', f'{disk},drive={drive}{serial}']
             else:
                 args += ['-device', spec]
         return args
