@@ -8,7 +8,6 @@
  * was idle; where that clock counts instructions, so does this. The exits are
  * KVM's own counts of the one VM that COMMAND makes.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,8 +22,8 @@
 #include <unistd.h>
 
 #include "bench/busy.h"
+#include "bench/kvm_counts.h"
 
-#define KVM_COUNTS "/sys/kernel/debug/kvm"
 /* How long a guest that said its line may take to power off. */
 #define END_MS 60000
 
@@ -101,79 +100,6 @@ static int wait_line(struct run *run, int ms)
 	}
 }
 
-static void print_count(const char *folder, const char *name)
-{
-	char path[600];
-	FILE *f;
-	char text[32];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	f = fopen(path, "r");
-	if (!f)
-		return; /* a folder: what the vCPU has beside its counts */
-	if (fgets(text, sizeof(text), f))
-		printf(",\"%s\":%llu", name, strtoull(text, NULL, 10));
-	fclose(f);
-}
-
-static bool is_count(const char *name)
-{
-	static const char *const wanted[] = {
-		"exits",
-		"io_exits",
-		"mmio_exits",
-		"halt_exits",
-		"irq_exits",
-		"irq_window_exits",
-		"signal_exits",
-		"request_irq_exits",
-		"nmi_window_exits",
-		"hypercalls",
-		"irq_injections",
-		"insn_emulation",
-		"insn_emulation_fail",
-		"fpu_reload",
-		"host_state_reload",
-		"halt_wakeup",
-		"pf_taken",
-		"pf_fixed",
-		"tlb_flush",
-		"pages_4k",
-		"pages_2m",
-		"remote_tlb_flush",
-	};
-
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-		if (!strcmp(name, wanted[i]))
-			return true;
-	return false;
-}
-
-static void print_counts(pid_t pid)
-{
-	DIR *all = opendir(KVM_COUNTS);
-	struct dirent *vm, *entry;
-	char prefix[32], folder[300];
-	DIR *dir;
-
-	if (!all)
-		die(KVM_COUNTS);
-	snprintf(prefix, sizeof(prefix), "%d-", pid);
-	while ((vm = readdir(all))) {
-		if (strncmp(vm->d_name, prefix, strlen(prefix)))
-			continue;
-		snprintf(folder, sizeof(folder), KVM_COUNTS "/%s", vm->d_name);
-		dir = opendir(folder);
-		if (!dir)
-			die(folder);
-		while ((entry = readdir(dir)))
-			if (is_count(entry->d_name))
-				print_count(folder, entry->d_name);
-		closedir(dir);
-	}
-	closedir(all);
-}
-
 static int end(struct run *run)
 {
 	int status;
@@ -222,7 +148,7 @@ int main(int argc, char **argv)
 	printf("{\"busy\":%llu,\"clock\":%llu,\"idle\":%llu,\"process\":%llu",
 	       (unsigned long long)(now - begin - idle), (unsigned long long)(now - begin),
 	       (unsigned long long)idle, (unsigned long long)cpu);
-	print_counts(run.pid);
+	kvm_counts_print(run.pid, stdout);
 	printf(",\"status\":%d}\n", end(&run));
 	return 0;
 }
