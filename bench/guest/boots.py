@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The guests that bench/guest-strategies boots in QEMU, and what comes out of each."""
+"""The guests that bench/guest-strategies boots, and what comes out of each."""
 import json
 import os
 import re
@@ -10,6 +10,8 @@ from results import TOP
 CAP = 512
 STRATEGIES = ('none', 'direct-map', 'single-use', 'deferred', 'shared', 'persistent', 'bounce')
 LOADS = ('udp-64', 'udp-1472', 'read-4k', 'read-64k', 'wait-4k', 'wait-64k')
+# Of a simulated virtio disk, whose driver maps each entry of a list by itself.
+BLK = ('blk-4k', 'blk-64k')
 THRASH = ('thrash-random', 'thrash-in-turn')
 VIRTIO = ('virtio-iommu-pci,boot-bypass=off',)
 INTEL = ('intel-iommu,intremap=off,caching-mode=off',)
@@ -18,33 +20,57 @@ TRACES = ('pci_cfg_write', 'virtio_iommu_map', 'virtio_iommu_unmap', 'virtio_iom
           'vtd_inv_desc_iotlb*')
 # The counters that a trace has as well.
 TRACED = ('maps', 'unmaps', 'requests', 'kicks')
+# What the statistics of `pviommu run` do not have.
+NOT_TRACED = {'invalidations': 0, 'unmap_kicks': 0, 'depth': None}
+PACKETS = 2048
+# A machine in a machine takes its time, most of all where the host's IOMMU follows, and its
+# counts need no long passes.
+VMM_SECONDS, VMM_PART, VMM_PACKETS = 1200, 4, 128
 # Real time that a read waits on the second disk, so that the CPU idles for each.
 LATENCY_NS = 300000
-SECONDS = 300
+SECONDS = 900
 
 
 class Boot:
-    """What to boot. @config: "ours", or the one way that a boot of another driver has."""
+    """What to boot in QEMU. @config: "ours", or the one way that a boot of another driver
+    has. With more than one CPU the clock is everybody's, and instructions are nobody's."""
+    vmm = 'QEMU'
 
-    def __init__(self, kernel, config, device, cmdline, loads=LOADS, order=None, cap=None):
+    def __init__(self, kernel, config, device, cmdline, loads=LOADS, order=None, cap=None,
+                 cpus=1):
         self.kernel, self.config, self.device = kernel, config, device
         self.loads, self.order, self.cap = loads, order or [config], cap
         self.driver = {'ours': 'ours', 'linux': 'linux'}.get(config.split('-')[0], 'other')
-        self.cmdline = cmdline
+        self.cmdline, self.cpus = cmdline, cpus
+
+    def where(self):
+        return (f'{self.vmm}, Linux {self.kernel}' + (f', cap {self.cap}' if self.cap else '')
+                + (f', {self.cpus} CPUs' if self.cpus > 1 else ''))
 
     def name(self):
-        return f'{self.config}, Linux {self.kernel}' + (f', cap {self.cap}' if self.cap else '')
+        return f'{self.where()}, {self.config}'
+
+    def counts_instructions(self):
+        return self.cpus == 1
+
+    def on_real_time(self):
+        return False
+
+    def words(self, passes, scale, packets, marks):
+        """Of the kernel's command line."""
+        words = ['ipv6.disable=1', f'iommu={self.driver}', 'order=' + ','.join(self.order),
+                 'loads=' + ','.join(self.loads), f'passes={passes}', f'scale={scale}',
+                 f'packets={packets}', f'marks={marks}', f'jobs={self.cpus}']
+        return ' '.join(words + self.cmdline + ([f'cap={self.cap}'] if self.cap else []))
 
     def command(self, passes, scale, log, trace):
-        cmdline = ['ipv6.disable=1', f'iommu={self.driver}', 'order=' + ','.join(self.order),
-                   'loads=' + ','.join(self.loads), f'passes={passes}', f'scale={scale}']
-        cmdline += self.cmdline + ([f'cap={self.cap}'] if self.cap else [])
+        passes = passes if self.cpus == 1 else 1
         modules = ['virtio_pci', 'nvme', 'e1000e']
         modules += ['virtio_iommu'] if self.driver == 'linux' else []
-        words = ['tests/e2e-qemu/vm', '--icount', '--cpus', '1', '--kernel', self.kernel,
-                 '--init', os.path.join(TOP, 'bench', 'guest', 'init'), '--bin',
+        words = ['tests/e2e-qemu/vm', '--icount', '--cpus', str(self.cpus), '--kernel',
+                 self.kernel, '--init', os.path.join(TOP, 'bench', 'guest', 'init'), '--bin',
                  'bench/dma-load', '--timeout', str(SECONDS), '--log', log,
-                 '--cmdline', ' '.join(cmdline)]
+                 '--cmdline', self.words(passes, scale, PACKETS * scale // 100, 'bridge')]
         for m in modules:
             words += ['--module', m]
         # No firmware that would use the disk.
@@ -61,6 +87,34 @@ class Boot:
         for t in TRACES:
             words += ['-trace', t]
         return words + ['-D', trace]
+
+
+class VmmBoot(Boot):
+    """The same guest in `pviommu run`, on the testbed's machine, with a simulated disk; or,
+    @real, with the network card and the nvme of that machine. Then the counting clock is too
+    slow: each access to a register of those makes it translate code anew."""
+    vmm = 'pviommu run'
+
+    def __init__(self, real, **more):
+        # none has to be allowed by the VMM, and is not by default.
+        Boot.__init__(self, '6.1', 'ours', None, [], order=STRATEGIES[1:],
+                      loads=LOADS[:4] if real else BLK, **more)
+        self.real = real
+        if real:
+            self.vmm = 'pviommu run --assign'
+
+    def counts_instructions(self):
+        return False
+
+    def on_real_time(self):
+        return self.real
+
+    def command(self, passes, scale, log, trace):
+        machine = ['--device', 'e1000e', '--device', 'nvme'] if self.real else ['--icount']
+        return ['testbed/run', '--no-build', '--where', 'l1'] + machine + [
+                '--timeout', str(VMM_SECONDS), '--results', os.path.dirname(log),
+                'bench/guest/vmm.sh', str(self.cpus),
+                self.words(1, 100 // VMM_PART, VMM_PACKETS, 'console')]
 
 
 def ours(kernel, turn=0, **more):
@@ -98,37 +152,64 @@ def _merge(phases, stretches):
     return phases
 
 
-def run(boot, passes, scale, say):
-    """Boots, and returns {"name", "kernel", "config", "passes", "total", "traced"}; None: the
-    guest failed, and said why."""
-    folder = os.path.join(TOP, 'build', 'bench')
-    os.makedirs(folder, exist_ok=True)
-    log, trace = (os.path.join(folder, 'strategies.' + n) for n in ('log', 'trace'))
-    if os.path.exists(trace):
-        os.unlink(trace)
-    phases, total, said = [], dict.fromkeys(TRACED + ('faults',), 0), None
-    with subprocess.Popen(boot.command(passes, scale, log, trace), cwd=TOP, text=True,
-                          stdout=subprocess.PIPE) as process:
-        for line in process.stdout:
-            if line.startswith('PHASE '):
-                phases.append(_numbers(line))
-                way = phases[-1]['name'].split('/')[0]
-                if way != said:
-                    said = way
-                    say(f'  {way}')
-            elif line.startswith('TOTAL '):
-                for key, value in _numbers(line).items():
-                    total[key] += value
-            elif line.startswith('not ok'):
-                say(line.rstrip())
-    if process.returncode:
-        return None
+class Said:
+    """What the guest said, and in `pviommu run` the VMM."""
+
+    def __init__(self):
+        self.phases, self.stretches, self.whole = [], [], None
+        self.total = dict.fromkeys(TRACED + ('faults',), 0)
+
+    def take(self, line, say):
+        word = line.split(' ')[0]
+        if word == 'PHASE':
+            last = self.phases[-1]['name'].split('/')[0] if self.phases else None
+            self.phases.append(_numbers(line))
+            way = self.phases[-1]['name'].split('/')[0]
+            if way != last:
+                say(f'  {way}')
+        elif word == 'TOTAL':
+            for key, value in _numbers(line).items():
+                self.total[key] += value
+        elif word == 'STRETCH':
+            self.stretches.append({**NOT_TRACED, **_numbers(line)})
+        elif word == 'WHOLE':
+            self.whole = {**NOT_TRACED, **_numbers(line)}
+        elif line.startswith('not ok'):
+            say(line.rstrip())
+
+
+def _take_trace(said, trace):
     counted = subprocess.run([os.path.join(TOP, 'tests', 'e2e-qemu', 'trace-counts'), trace],
                              stdout=subprocess.PIPE, text=True, check=True)
-    whole, *stretches = (json.loads(line) for line in counted.stdout.splitlines())
+    said.whole, *said.stretches = (json.loads(line) for line in counted.stdout.splitlines())
     os.unlink(trace)
-    for phase in phases:
+
+
+def run(boot, passes, scale, say):
+    """Boots, and returns what was counted, as {"name", "passes", "total", "traced", ...}; None:
+    the guest failed, and said why."""
+    folder = os.path.join(TOP, 'build', 'bench', 'strategies',
+                          re.sub(r'\W+', '-', boot.name()))
+    os.makedirs(folder, exist_ok=True)
+    log, trace = (os.path.join(folder, n) for n in ('log', 'trace'))
+    if os.path.exists(trace):
+        os.unlink(trace)
+    said = Said()
+    with open(log + '.all', 'w') as everything, \
+            subprocess.Popen(boot.command(passes, scale, log, trace), cwd=TOP, text=True,
+                             stdout=subprocess.PIPE) as process:
+        for line in process.stdout:
+            everything.write(line)
+            everything.flush()
+            said.take(line, say)
+    if process.returncode:
+        return None
+    if os.path.exists(trace):
+        _take_trace(said, trace)
+    for phase in said.phases:
         phase['way'], phase['load'] = phase.pop('name').split('/')
-    return {'name': boot.name(), 'kernel': boot.kernel, 'driver': boot.driver, 'cap': boot.cap,
-            'order': list(boot.order), 'passes': _merge(phases, stretches),
-            'total': total if boot.driver == 'ours' else None, 'traced': whole}
+    return {'name': boot.name(), 'where': boot.where(), 'driver': boot.driver, 'cap': boot.cap,
+            'cpus': boot.cpus, 'vmm': boot.vmm, 'instructions': boot.counts_instructions(),
+            'real_time': boot.on_real_time(),
+            'order': list(boot.order), 'passes': _merge(said.phases, said.stretches),
+            'total': said.total if boot.driver == 'ours' else None, 'traced': said.whole}

@@ -4,14 +4,16 @@
  * dma-load [OPTION]... NAME read DEV SIZE
  *
  * Makes a device do DMA and tells what that cost: COUNT datagrams, or O_DIRECT
- * reads into fixed pages, none of which lies behind its neighbour in memory. Some passes go
- * before that nothing is told of. Each of the others gives a line
+ * reads into fixed pages, none of which lies behind its neighbour in memory; by JOBS threads,
+ * each on a CPU of its own with a socket or pages of its own. Some passes go before that
+ * nothing is told of. Each of the others gives a line
  *
  *     PHASE name=NAME pass=N transfers=COUNT busy=NS clock=NS [COUNTER=N]...
  *
  * where busy is the time in which the machine was not idle, and the counters are
- * the differences of those in an endpoint's pviommu folder. So that who traces the
- * machine can tell the passes, the beginning and the end of each are marked by a byte
+ * the differences of those in an endpoint's pviommu folder; with "other_" before their names
+ * the requests of other endpoints, which do something by themselves now and then. So that who
+ * traces the machine can tell the passes, the beginning and the end of each are marked by a byte
  * written to a register of the host bridge that does nothing; or by a line on the
  * console, after which an answer is waited for.
  */
@@ -20,6 +22,8 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,6 +44,7 @@
 /* Odd, so that a walk with it visits all of a power of two. */
 #define FIRST_STRIDE 97u
 #define LAST_STRIDE  199u
+#define MAX_JOBS     8u
 
 static const char *const counter_names[] = {
 	"dmas",		"requests",	     "kicks", "maps", "unmaps", "reused",
@@ -47,24 +52,37 @@ static const char *const counter_names[] = {
 
 #define NR_COUNTERS (sizeof(counter_names) / sizeof(counter_names[0]))
 #define NR_FLOWS    6 /* of these are sums, of which differences make sense */
+/* Those that a host counts as well. */
+#define FIRST_TRACED 1
+#define LAST_TRACED  4
+#define MAX_OTHERS   4u
 
 struct counters {
 	unsigned long long value[NR_COUNTERS];
+	unsigned long long other[LAST_TRACED + 1];
 };
 
 struct load {
 	const char *name;
 	const char *folder;
+	const char *other[MAX_OTHERS];
+	unsigned int nr_others;
 	int bridge_fd; /* -1: marks go to the console */
 	bool marks;
-	uint64_t count;
-	unsigned int warmups, passes;
+	uint64_t count; /* of all jobs */
+	unsigned int warmups, passes, jobs;
 	bool random;
+	size_t size, buf_size;
+	bool udp;
+};
+
+struct job {
+	const struct load *load;
+	unsigned int cpu;
 	uint64_t state; /* of the random numbers */
 	int fd;
 	uint8_t *buf;
-	size_t size, buf_size;
-	bool udp;
+	pthread_t thread;
 };
 
 static _Noreturn void die(const char *what)
@@ -96,40 +114,73 @@ static void wait_sent(int fd)
 	}
 }
 
-static void send_all(const struct load *l)
+static void send_all(const struct job *j)
 {
-	struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+	const struct load *l = j->load;
+	struct pollfd p = {.fd = j->fd, .events = POLLOUT};
 
-	for (uint64_t i = 0; i < l->count; i++) {
-		while (send(l->fd, l->buf, l->size, 0) != (ssize_t)l->size) {
+	for (uint64_t i = 0; i < l->count / l->jobs; i++) {
+		while (send(j->fd, j->buf, l->size, 0) != (ssize_t)l->size) {
 			if (errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED)
 				die("send");
 			poll(&p, 1, 1);
 		}
 	}
-	wait_sent(l->fd);
+	wait_sent(j->fd);
 }
 
-static void read_all(struct load *l)
+static void read_all(struct job *j)
 {
+	const struct load *l = j->load;
 	uint64_t blocks = l->buf_size / l->size, block;
 
-	for (uint64_t i = 0; i < l->count; i++) {
-		block = (l->random ? next_random(&l->state) >> 32 : i) % blocks;
-		if (pread(l->fd, l->buf + block * l->size, l->size, 0) != (ssize_t)l->size)
+	for (uint64_t i = 0; i < l->count / l->jobs; i++) {
+		block = (l->random ? next_random(&j->state) >> 32 : i) % blocks;
+		if (pread(j->fd, j->buf + block * l->size, l->size, 0) != (ssize_t)l->size)
 			die("read");
 	}
 }
 
-static void one_pass(struct load *l)
+static void *run_job(void *arg)
 {
-	if (l->udp)
-		send_all(l);
+	struct job *j = arg;
+
+	if (j->load->udp)
+		send_all(j);
 	else
-		read_all(l);
+		read_all(j);
+	return NULL;
 }
 
-static void open_udp(struct load *l, const char *address, const char *port)
+/* As a thread on a CPU of its own. */
+static void *run_job_there(void *arg)
+{
+	struct job *j = arg;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(j->cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("CPU of a job");
+	return run_job(j);
+}
+
+static void one_pass(const struct load *l, struct job *job)
+{
+	if (l->jobs == 1) {
+		run_job(job);
+		return;
+	}
+	for (unsigned int i = 0; i < l->jobs; i++) {
+		errno = pthread_create(&job[i].thread, NULL, run_job_there, &job[i]);
+		if (errno)
+			die("thread");
+	}
+	for (unsigned int i = 0; i < l->jobs; i++)
+		pthread_join(job[i].thread, NULL);
+}
+
+static void open_udp(struct job *j, const char *address, const char *port)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
 				 .sin_port = htons((unsigned short)atoi(port))};
@@ -138,11 +189,11 @@ static void open_udp(struct load *l, const char *address, const char *port)
 		errno = EINVAL;
 		die(address);
 	}
-	l->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&to, sizeof(to)))
+	j->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (j->fd < 0 || connect(j->fd, (struct sockaddr *)&to, sizeof(to)))
 		die("socket");
-	l->buf = calloc(1, l->size);
-	if (!l->buf)
+	j->buf = calloc(1, j->load->size);
+	if (!j->buf)
 		die("buffer");
 }
 
@@ -173,33 +224,34 @@ static bool has_runs(const uint8_t *buf, size_t pages)
 }
 
 /* Pages come in the order of the walk, so neighbours mostly get none that are neighbours. */
-static bool take_pages(struct load *l, size_t stride)
+static bool take_pages(struct job *j, size_t stride)
 {
+	const struct load *l = j->load;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = l->buf_size / page;
 
-	l->buf =
+	j->buf =
 		mmap(NULL, l->buf_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (l->buf == MAP_FAILED || madvise(l->buf, l->buf_size, MADV_NOHUGEPAGE))
+	if (j->buf == MAP_FAILED || madvise(j->buf, l->buf_size, MADV_NOHUGEPAGE))
 		die("buffer");
 	for (size_t i = 0; i < pages; i++)
-		l->buf[i * stride % pages * page] = 1;
-	if (mlock(l->buf, l->buf_size))
+		j->buf[i * stride % pages * page] = 1;
+	if (mlock(j->buf, l->buf_size))
 		die("mlock");
 	/* It matters for transfers of more than a page. */
-	if (l->size <= page || !has_runs(l->buf, pages))
+	if (l->size <= page || !has_runs(j->buf, pages))
 		return true;
-	munmap(l->buf, l->buf_size);
+	munmap(j->buf, l->buf_size);
 	return false;
 }
 
-static void open_disk(struct load *l, const char *path)
+static void open_disk(struct job *j, const char *path)
 {
 	size_t stride = FIRST_STRIDE;
 
-	l->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	if (l->fd < 0)
+	j->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (j->fd < 0)
 		die(path);
-	while (!take_pages(l, stride)) {
+	while (!take_pages(j, stride)) {
 		stride += 2;
 		if (stride > LAST_STRIDE) {
 			errno = ENOMEM;
@@ -229,6 +281,10 @@ static void read_counters(const struct load *l, struct counters *c)
 	memset(c, 0, sizeof(*c));
 	for (size_t i = 0; l->folder && i < NR_COUNTERS; i++)
 		c->value[i] = read_counter(l->folder, counter_names[i]);
+	for (unsigned int k = 0; k < l->nr_others; k++) {
+		for (size_t i = FIRST_TRACED; i <= LAST_TRACED; i++)
+			c->other[i] += read_counter(l->other[k], counter_names[i]);
+	}
 }
 
 static void mark(const struct load *l, uint8_t byte)
@@ -260,7 +316,7 @@ static void mark_counted(const struct load *l, uint8_t byte, struct counters *re
 	} while (memcmp(&before, ret, sizeof(before)));
 }
 
-static void measure(struct load *l, unsigned int pass)
+static void measure(const struct load *l, struct job *job, unsigned int pass)
 {
 	struct counters begin, end;
 	uint64_t idle, clock;
@@ -269,7 +325,7 @@ static void measure(struct load *l, unsigned int pass)
 	mark_counted(l, MARK_BEGIN, &begin);
 	idle = bench_idle_ns();
 	clock = bench_clock_ns(CLOCK_MONOTONIC);
-	one_pass(l);
+	one_pass(l, job);
 	usleep(SETTLE_US);
 	clock = bench_clock_ns(CLOCK_MONOTONIC) - clock;
 	idle = bench_idle_ns() - idle;
@@ -280,6 +336,8 @@ static void measure(struct load *l, unsigned int pass)
 	for (size_t i = 0; l->folder && i < NR_COUNTERS; i++)
 		printf(" %s=%llu", counter_names[i],
 		       end.value[i] - (i < NR_FLOWS ? begin.value[i] : 0));
+	for (size_t i = FIRST_TRACED; l->nr_others && i <= LAST_TRACED; i++)
+		printf(" other_%s=%llu", counter_names[i], end.other[i] - begin.other[i]);
 	printf("\n");
 	fflush(stdout);
 }
@@ -310,11 +368,19 @@ static void take_option(struct load *l, int opt)
 	case 'p':
 		l->passes = (unsigned int)number(optarg, 1000);
 		break;
+	case 'j':
+		l->jobs = (unsigned int)number(optarg, MAX_JOBS);
+		break;
 	case 'b':
 		l->buf_size = number(optarg, 1u << 30);
 		break;
 	case 'f':
 		l->folder = optarg;
+		break;
+	case 'o':
+		if (l->nr_others == MAX_OTHERS)
+			take_option(l, '?');
+		l->other[l->nr_others++] = optarg;
 		break;
 	case 'r':
 		l->random = true;
@@ -329,10 +395,19 @@ static void take_option(struct load *l, int opt)
 		break;
 	default:
 		fprintf(stderr, "usage: dma-load [-c COUNT] [-w WARM-UPS] [-p PASSES] "
-				"[-b BUFFER-BYTES] [-r] [-m bridge|console|none] [-f FOLDER] "
-				"NAME udp ADDRESS PORT SIZE | NAME read DEV SIZE\n");
+				"[-b BUFFER-BYTES] [-j JOBS] [-r] [-m bridge|console|none] "
+				"[-f FOLDER] [-o FOLDER]... NAME udp ADDRESS PORT SIZE | NAME read "
+				"DEV SIZE\n");
 		exit(2);
 	}
+}
+
+static void open_job(struct job *j, char **argv)
+{
+	if (j->load->udp)
+		open_udp(j, argv[2], argv[3]);
+	else
+		open_disk(j, argv[2]);
 }
 
 int main(int argc, char **argv)
@@ -340,12 +415,13 @@ int main(int argc, char **argv)
 	struct load l = {.count = 1000,
 			 .warmups = 1,
 			 .passes = 1,
+			 .jobs = 1,
 			 .buf_size = 1u << 20,
-			 .state = 1,
 			 .bridge_fd = -1};
+	struct job job[MAX_JOBS];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:w:p:b:f:m:r")) != -1)
+	while ((opt = getopt(argc, argv, "c:w:p:b:j:f:o:m:r")) != -1)
 		take_option(&l, opt);
 	argc -= optind;
 	argv += optind;
@@ -354,15 +430,17 @@ int main(int argc, char **argv)
 		take_option(&l, '?');
 	l.name = argv[0];
 	l.size = number(argv[argc - 1], 1u << 20);
-	if (l.udp)
-		open_udp(&l, argv[2], argv[3]);
-	else if (!l.size || l.buf_size % l.size || l.buf_size & (l.buf_size - 1))
+	if (!l.jobs || l.count % l.jobs)
 		take_option(&l, '?');
-	else
-		open_disk(&l, argv[2]);
+	if (!l.udp && (!l.size || l.buf_size % l.size || l.buf_size & (l.buf_size - 1)))
+		take_option(&l, '?');
+	for (unsigned int i = 0; i < l.jobs; i++) {
+		job[i] = (struct job){.load = &l, .cpu = i, .state = i + 1};
+		open_job(&job[i], argv);
+	}
 	for (unsigned int i = 0; i < l.warmups; i++)
-		one_pass(&l);
+		one_pass(&l, job);
 	for (unsigned int i = 0; i < l.passes; i++)
-		measure(&l, i);
+		measure(&l, job, i);
 	return 0;
 }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Tables and the plot of bench/guest-strategies, from its results alone."""
 import results
-from boots import LOADS, STRATEGIES, THRASH
+from boots import BLK, LOADS, STRATEGIES, THRASH
 
 OTHERS = ('linux-strict', 'linux-lazy', 'intel-strict', 'intel-lazy', 'intel-passthrough')
-COUNTED = LOADS[:4]
+COUNTED = LOADS[:4] + BLK
 COSTED = ('udp-64', 'udp-1472', 'wait-4k', 'wait-64k')
 
 
@@ -22,11 +22,12 @@ def _rows(ways):
 
 def counts_table(ways):
     """kicks/MAPs/UNMAPs per DMA; for Intel kicks of the invalidation queue."""
-    lines = [['kicks/MAP/UNMAP'] + list(COUNTED)]
+    columns = [c for c in COUNTED if any(c in loads for loads in ways.values())]
+    lines = [['kicks/MAP/UNMAP'] + columns]
     for way in _rows(ways):
         if not way.startswith('intel') and way != 'none':
             lines.append([way] + [counts(ways[way][c]) if c in ways[way] else '-'
-                                  for c in COUNTED])
+                                  for c in columns])
     return lines
 
 
@@ -34,6 +35,8 @@ def reuse_table(ways):
     """How many DMAs are under way at once is seen under single-use, where each has a mapping."""
     lines = [['shared', 'kicks per DMA', 'reused', 'DMAs under way']]
     for load in LOADS[:2]:
+        if load not in ways['shared']:
+            continue
         lines.append([load, short(ways['shared'][load]['kicks']),
                       short(ways['shared'][load]['reused']),
                       short(ways['single-use'][load]['in_flight'])])
@@ -73,17 +76,19 @@ def markdown(lines):
         print('| ' + ' | '.join(line) + ' |')
 
 
-def tables(by_kernel, put=text):
-    for kernel, ways in by_kernel.items():
-        print(f'\nLinux {kernel}\n')
-        if 'cap' in kernel:
+def tables(counts, put=text):
+    for where, ways in counts.items():
+        print(f'\n{where}\n')
+        if 'cap' in where:
             put(thrash_table(ways))
             continue
         put(counts_table(ways))
-        print()
-        put(reuse_table(ways))
-        print()
-        put(cost_table(ways))
+        if LOADS[0] in ways.get('shared', {}):
+            print()
+            put(reuse_table(ways))
+        if next(iter(next(iter(ways.values())).values()))['instructions']:
+            print()
+            put(cost_table(ways))
 
 
 def _panel(script, title, rows, load):
@@ -97,8 +102,8 @@ def _panel(script, title, rows, load):
                'notitle, $rows using 1:3:4:5 with yerrorbars lc "black" pt 0 notitle']
 
 
-def plot(by_kernel, path):
-    ways = by_kernel['6.12']
+def plot(counts, path):
+    ways = counts['QEMU, Linux 6.12']
     rows = [(w, ways[w]) for w in _rows(ways)]
     script = ['set terminal svg size 1000,760 font "sans,11"', f'set output "{path}"',
               'set xtics rotate by -40', 'set yrange [0:*]', 'set ylabel "guest instructions"',
