@@ -6,6 +6,7 @@
  *   matrix  the same for what the strategy may let through: MATRIX and REUSE lines
  *   stream  writing 1 maps a page and has the device write to it without end, 0 ends
  *           that; reading gives the counts of writes done and refused
+ *   aim     see attack_aim.c
  * There is no shutdown handler: a stream goes on into a reboot, for a test of that.
  */
 #include <linux/debugfs.h>
@@ -178,6 +179,7 @@ static int attack_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	debugfs_create_file("run", 0400, a->dir, a, &run_ops);
 	debugfs_create_file("matrix", 0400, a->dir, a, &matrix_ops);
 	debugfs_create_file("stream", 0600, a->dir, a, &stream_ops);
+	attack_aim_add(a);
 	return 0;
 }
 
@@ -186,6 +188,7 @@ static void attack_remove(struct pci_dev *pdev)
 	struct attacker *a = pci_get_drvdata(pdev);
 
 	debugfs_remove(a->dir);
+	attack_aim_remove(a);
 	stream_stop(a);
 	free_irq(pci_irq_vector(pdev, 0), a);
 	pci_free_irq_vectors(pdev);

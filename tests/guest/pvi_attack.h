@@ -42,6 +42,9 @@ struct attacker {
 	dma_addr_t control_addr;
 	void *stream; /* a page the device keeps writing to; NULL: it does not */
 	dma_addr_t stream_addr;
+	u8 *hidden, *withdrawn, *own; /* pages of attack_aim.c */
+	dma_addr_t own_addr;
+	char aimed[128]; /* what came of the last */
 };
 
 /* ---- the device (attack_device.c) ---- */
@@ -172,6 +175,12 @@ int attack_nvme_write(struct attacker *a, u64 iova);
 int attack_witness_fence(void);
 /* And nothing was taken for it that came from the witness itself. */
 bool attack_witness_exact(void);
+
+/* ---- one access where the test wants it (attack_aim.c) ---- */
+
+void attack_aim_add(struct attacker *a);
+/* Its file is gone. */
+void attack_aim_remove(struct attacker *a);
 
 /* ---- the drivers ---- */
 
