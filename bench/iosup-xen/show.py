@@ -102,7 +102,7 @@ def _panel(script, title, rows, logarithmic=False):
 def plot(by_config, path):
     """The main case and the second: what IOTLB and CPU are asked for."""
     script = ['set terminal svg size 1100,800 font "sans,11"', f'set output "{path}"',
-              'set yrange [0:*]', 'set key top left', 'set multiplot layout 2,2']
+              'set yrange [0:*]', 'set key outside above horizontal', 'set multiplot layout 2,2']
     for config in ('domU, Linux 6.1, caching mode off', 'dom0, Linux 6.1, caching mode off'):
         loads = by_config.get(config, {'loads': {}})['loads']
         rows = [(n, loads[n]) for n in LOADS if n in loads]
