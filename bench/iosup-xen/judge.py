@@ -125,7 +125,7 @@ def _judge_load(checks, where, states, most_writes):
 
 def judge(by_config, lost):
     checks = Checks()
-    checks.add('machines that did not boot', len(lost), '==', 0, 'machines')
+    checks.add('machines without samples', len(lost), '==', 0, 'machines')
     for config, c in by_config.items():
         for load, states in c['loads'].items():
             _judge_load(checks, f'{config}: {load}', states, c['most_stock_ptwr'].get(load))
