@@ -4,8 +4,9 @@
 
 KERNELS := 6.1 6.12
 # Folders with a Kbuild file, one or more modules each.
-KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild guest/iosup/Kbuild tests/guest/Kbuild))
-KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild core/*.[ch] core/*/*.[ch])
+KO_SRC := $(patsubst %/Kbuild,%,$(wildcard guest/pviommu/Kbuild guest/iosup/Kbuild tests/guest/Kbuild \
+	bench/iommu/Kbuild))
+KO_DEPS := $(wildcard guest/*/* tests/guest/*.[ch] tests/guest/Kbuild bench/iommu/*.c bench/iommu/Kbuild core/*.[ch] core/*/*.[ch])
 QUIET := @
 
 .PHONY: all help deps modules kernels xen testbed payload static check soak run bench bench-table clean

@@ -29,6 +29,7 @@ licence_of()
 	tests/attack/attack_regs.h) echo 'GPL-2.0-only OR BSD-2-Clause' ;;
 	guest/*) echo 'GPL-2.0-only' ;;
 	# Modules and programs side by side.
+	bench/iommu/Kbuild | bench/iommu/costs.c) echo 'GPL-2.0-only' ;;
 	tests/guest/*) echo '(GPL-2.0-only|BSD-2-Clause)' ;;
 	*) echo 'BSD-2-Clause' ;;
 	esac
