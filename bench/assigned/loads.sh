@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What bench/assign makes a card and a disk do, in a guest and without one.
+PEER=10.9.0.1
+OURS=10.9.0.2
+# Whose frames no card on the cable takes: nothing is spent on their arrival.
+NOBODY=10.9.0.9
+
+card_up() { # CARD
+	ip link set "$1" up
+	ip addr add $OURS/24 dev "$1"
+	n=0
+	until [ "$(cat "/sys/class/net/$1/carrier")" = 1 ]; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || return 1
+		usleep 100000
+	done
+	arp -i "$1" -s $NOBODY 02:00:00:00:00:99
+	ping -c 1 -W 5 $PEER >/dev/null
+}
+
+# Messages of a pass: enough for a figure, few enough for an emulated machine.
+count_of() { # BYTES
+	if [ "$1" -le 1024 ]; then
+		echo 1024
+	elif [ "$1" -le 4096 ]; then
+		echo 512
+	else
+		echo $((2097152 / $1 > 32 ? 2097152 / $1 : 32))
+	fi
+}
+
+# A load is KIND:BYTES. KINDS=-k: a pass in which exits are told apart comes first. A datagram holds at most 65507.
+run_load() { # LOAD CARD DISK PASSES
+	kind=${1%:*}
+	bytes=${1#*:}
+	count=$(count_of "$bytes")
+	case $kind in
+	none) assign-load $KINDS -c 1 -w 0 -p "$4" "$1" none 0 - ;;
+	udp-send)
+		[ "$bytes" -le 65507 ] || bytes=65507
+		assign-load $KINDS -i "$2" -w 6 -c "$count" -p "$4" "$1" udp-send "$bytes" $NOBODY
+		;;
+	udp-recv)
+		[ "$bytes" -le 65507 ] || bytes=65507
+		assign-load $KINDS -i "$2" -w 6 -c "$count" -p "$4" "$1" udp-recv "$bytes" $PEER
+		;;
+	tcp-*) assign-load $KINDS -i "$2" -w 6 -c "$count" -p "$4" "$1" "$kind" "$bytes" $PEER ;;
+	read | write) assign-load $KINDS -w 3 \
+		-c $((bytes > 4096 ? 64 : 256)) -p "$4" "$1" "$kind" "$bytes" "$3" ;;
+	esac
+}
+
+run_loads() { # LOADS CARD DISK PASSES
+	for l in $(echo "$1" | tr , ' '); do
+		run_load "$l" "$2" "$3" "$4" || return 1
+	done
+}
+
+wait_disk() {
+	n=0
+	until [ -b /dev/nvme0n1 ]; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || return 1
+		usleep 100000
+	done
+}

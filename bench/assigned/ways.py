@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What bench/assign compares, and what comes out of the testbed for each of it."""
+import json
+import os
+import subprocess
+
+from results import TOP
+
+SIZES = (64, 1024, 16384, 65536)
+NETWORK = ('udp-send', 'udp-recv', 'tcp-send', 'tcp-recv')
+DISK = tuple(f'{kind}:{size}' for kind in ('read', 'write') for size in (4096, 65536))
+LOADS = tuple(f'{kind}:{size}' for kind in NETWORK for size in SIZES) + DISK
+QUICK = ('udp-send:64', 'udp-recv:1024', 'read:4096')
+# What the marks around a pass cost.
+MARKS = 'none:0'
+NATIVE_OFF, NATIVE, NATIVE_STRICT = 'native-off', 'native', 'native-strict'
+OFF, QEMU = 'pviommu/6.1/off', 'qemu/6.1/off'
+PERSISTENT, SINGLE_USE = 'pviommu/6.1/persistent', 'pviommu/6.1/single-use'
+OFF_612, IN_TREE = 'pviommu/6.12/off', 'pviommu/6.12/in-tree'
+WAYS = (NATIVE_OFF, NATIVE, NATIVE_STRICT, OFF, QEMU, PERSISTENT, SINGLE_USE, OFF_612, IN_TREE)
+TITLES = {
+    NATIVE_OFF: 'native, host IOMMU off', NATIVE: 'native, host IOMMU on (lazy)',
+    NATIVE_STRICT: 'native, host IOMMU on (strict)', OFF: 'assigned, direct-map',
+    QEMU: 'QEMU 7.2 vfio-pci, direct-map', PERSISTENT: 'assigned, persistent',
+    SINGLE_USE: 'assigned, single-use', OFF_612: 'assigned, direct-map (Linux 6.12)',
+    IN_TREE: 'assigned, in-tree strict (Linux 6.12)',
+}
+# The card, the disk that answers at once, the card at the other end of the cable.
+DEVICES = ('e1000e,lan=1,addr=8', 'nvme,media=null,addr=9', 'e1000e,lan=1,addr=10')
+# SVM's exit codes, and the MSRs of the interrupt controller and its timer.
+EXITS = {'60': 'interrupt', '64': 'window', '78': 'halt', '7b': 'port', '400': 'memory'}
+MSR_EXIT = '7c'
+MSRS = {'80b': 'eoi', '6e0': 'timer', '838': 'timer'}
+
+
+def in_turn(items, number):
+    number %= len(items)
+    return items[number:] + items[:number]
+
+
+def run(number, ways, loads, passes, icount, timeout, raw):
+    """One round in L1: each way once. The host's IOMMU is on for all but one of them."""
+    done = []
+    for off in (True, False):
+        some = [w for w in ways if (w == NATIVE_OFF) == off]
+        if not some:
+            continue
+        folder = os.path.join(raw, f'{number}-{"off" if off else "on"}')
+        words = ['testbed/run', '--where', 'l1', '--timeout', str(timeout), '--results', folder]
+        words += ['--icount'] if icount else []
+        words += ['--cmdline', 'intel_iommu=off'] if off else []
+        words += ['--with-qemu'] if QEMU in some else []
+        for device in DEVICES:
+            words += ['--device', device]
+        words += ['bench/assigned/scenario.sh', str(number), ','.join((MARKS,) + tuple(loads)),
+                  str(passes), 'no-kinds' if icount else 'kinds'] + ['native' if w == NATIVE_OFF else w
+                                  for w in in_turn(some, number)]
+        status = subprocess.run(words, cwd=TOP).returncode
+        try:
+            done += read(folder, NATIVE_OFF if off else None)
+        except OSError:
+            pass
+        if status:
+            return done, status
+    return done, 0
+
+
+def read(folder, name):
+    """One object for each way: its passes, what its VMM and its guest said."""
+    ways = []
+    with open(os.path.join(folder, 'passes.jsonl')) as f:
+        for line in f:
+            o = json.loads(line)
+            kind = o.pop('type')
+            if kind == 'way':
+                ways.append({'way': name or o['way'], 'round': o['round'], 'passes': [],
+                             'devices': {}, 'complaints': [], 'stats': None})
+            elif kind == 'failed':
+                ways.pop()
+            elif kind == 'pass':
+                ways[-1]['passes'].append(_pass(o))
+            elif kind == 'stats':
+                ways[-1]['stats'] = o['stats']
+            elif 'device' in o:
+                ways[-1]['devices'][o.pop('device')] = o
+            elif 'complaint' in o:
+                ways[-1]['complaints'].append(o['complaint'])
+            elif 'ns' in o:
+                ways[-1]['passes'][-1].update(o)
+    return ways
+
+
+def setup(folder):
+    with open(os.path.join(folder, 'setup.txt')) as f:
+        return dict(line.rstrip('\n').split('=', 1) for line in f)
+
+
+def _pass(o):
+    begin, end = o.pop('kvm_begin'), o.pop('kvm_end')
+    o['kvm'] = {k: v - begin.get(k, 0) for k, v in end.items() if k != 'pid'}
+    o['load'] = o.pop('name')
+    if 'exit_reasons' in o:
+        o['kinds_of_exit'] = _kinds(o.pop('exit_reasons'), o.pop('msrs'))
+        for way in ('host_map', 'host_unmap'):
+            o[way] = sum(o[way].values())
+    return o
+
+
+def _kinds(reasons, msrs):
+    """Exits by what makes them. Of accesses to MSRs the kernel tells which."""
+    kinds = dict.fromkeys(('interrupt', 'window', 'eoi', 'halt', 'timer', 'port', 'memory',
+                           'other'), 0)
+    for code, n in reasons.items():
+        if code != MSR_EXIT:
+            kinds[EXITS.get(code, 'other')] += n
+    for msr, n in msrs.items():
+        kinds[MSRS.get(msr, 'other')] += n
+    # Some MSR accesses are not traced.
+    kinds['other'] += max(0, reasons.get(MSR_EXIT, 0) - sum(msrs.values()))
+    return kinds
