@@ -18,7 +18,7 @@ HELPERS = ('libxl-save-helper', 'xenconsole')
 LOADED_LATER = ('libgcc_s.so.1',)
 MODULES = ('virtio_pci virtio_console virtio_blk ext4 crc32c_generic loop tun '
            'xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-pciback '
-           'e1000e nvme virtio_net').split()
+           'e1000e nvme virtio_net zram').split()
 DOM0 = ('console=hvc0 quiet panic=-1 tsc=reliable mitigations=off')
 DOM0_MEM = '1G'
 # Emulated CPUs that the host does not run at the same time differ in what they take the time
