@@ -323,7 +323,7 @@ void pvi_batch_probe(struct pvi_batch *b, void *buf, u32 len)
 	batch_add(b, &(struct message){&req, sizeof(req), buf, len});
 }
 
-/* The queue is broken: forget @b's requests, whose slots stay with the device. */
+/* The queue is of no use any more: forget @b's requests, whose slots stay with the device. */
 static void abandon(struct pvi_rq *rq, struct pvi_batch *b)
 {
 	lockdep_assert_held(&rq->lock);
@@ -345,7 +345,7 @@ int pvi_batch_wait(struct pvi_batch *b)
 	while (smp_load_acquire(&b->pending)) {
 		spin_lock_irqsave(&rq->lock, flags);
 		drain(rq);
-		if (rq->broken)
+		if (rq->broken || rq->asleep)
 			abandon(rq, b);
 		spin_unlock_irqrestore(&rq->lock, flags);
 		check_deadline(rq, deadline);
