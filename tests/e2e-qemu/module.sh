@@ -59,7 +59,7 @@ run_qemu()
 	timeout 400 qemu-system-x86_64 -M q35,sata=off -accel tcg,thread=multi -cpu max -m 256M \
 		-smp 2 -display none -serial stdio -no-reboot -nodefaults \
 		-kernel build/kernels/$v/vmlinux -initrd "$tmp/initrd-$v" \
-		-append "console=ttyS0 quiet panic=-1 transparent_hugepage=never $cmdline" \
+		-append "console=ttyS0 quiet panic=-1 no_timer_check transparent_hugepage=never $cmdline" \
 		-device virtio-iommu-pci,boot-bypass=off \
 		-drive "if=none,id=n,format=raw,file=$tmp/nvme.img" -device nvme,drive=n,serial=n \
 		-drive "if=none,id=b,format=raw,file=$tmp/blk.img" \

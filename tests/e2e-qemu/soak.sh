@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 kernel=$1 cpus=$2 words="mib=$3 netmib=$4 plugs=$5" timeout=$6 mem=${7-512M} card=${8-e1000e}
 shift $(($# < 8 ? $# : 8))
 exec tests/e2e-qemu/vm --kernel "$kernel" --cpus "$cpus" --init soak --mem "$mem" \
-	--timeout "$timeout" --cmdline "no_timer_check $words card=$card" --module virtio_pci --module nvme \
+	--timeout "$timeout" --cmdline "$words card=$card" --module virtio_pci --module nvme \
 	--module virtio_blk --module virtio_net --module "$card" --bin odrw --bin netsoak \
 	--log "build/check/soak-$kernel-$cpus-$card.log" --quiet \
 	--disk n=16M --disk b=16M --disk h=16M -- \
