@@ -57,18 +57,19 @@
  * An owner is named by the address of a thread's own storage, which two living
  * threads cannot share; a new thread that gets a dead one's address gets its slot.
  *
- * Sleeping: the writer raises the slot's waiting, has another membarrier if that slot
- * is not fenced, and looks again; who leaves clears its mark and then looks at waiting.
- * By the same arguments (all other accesses are sequentially consistent) at
- * least one sees the other. The writer holds the lock from before it raises
- * waiting until it sleeps, so the wake-up, given under the lock, is not lost. Who gives
- * it lowers waiting: until the writer runs, which may take long where others want its CPU,
- * the visits that follow pay for nothing. A writer that finds it raised needs no membarrier:
- * another one sleeps for this same visit, else it would have been lowered.
- * Several writers may sleep at once: all are woken. A thread
- * may enter again before a writer runs: it counted in passed, under the lock, that it
- * had left, and its next visit follows what the writer wrote, because it took the
- * lock after the writer gave it up.
+ * Sleeping: the writer raises the slot's waiting and looks. Nobody inside: that look is
+ * as good as any, and the flag goes down again. Else, if that slot is not fenced, it has
+ * another membarrier, and looks again: a visit that this look finds ends after the barrier.
+ * (Without the barrier one could begin after the first look and end, unseen, before the
+ * flag is.) Who leaves clears its mark and then looks at waiting. By the same arguments
+ * (all other accesses are sequentially consistent) at least one sees the other. The writer holds
+ * the lock from before it raises waiting until it sleeps, so the wake-up, given under the lock, is
+ * not lost. Who gives it lowers waiting: until the writer runs, which may take long where others
+ * want its CPU, the visits that follow pay for nothing. A writer that finds it raised needs no
+ * membarrier: another one sleeps for this same visit, else it would have been lowered. Several
+ * writers may sleep at once: all are woken. A thread may enter again before a writer runs: it
+ * counted in passed, under the lock, that it had left, and its next visit follows what the writer
+ * wrote, because it took the lock after the writer gave it up.
  *
  * What is cheaper: a stop costs its owner some ns, once in up to MAX_PERIOD visits,
  * whether anybody waits or not. It goes through a line that no visit touches and that is
@@ -90,16 +91,17 @@
 
 #include "core/gate.h"
 
-#define SPINS	    64
-#define SEEN_SPINS  192 /* some us */
-#define SEEN_LOOK   24	/* so many of them between two looks at a slot */
-#define STOP_LOOKS  4
-#define STOP_NS	    4096u /* until the last of them */
-#define MANY_VISITS 32
-#define MIN_PERIOD  8
-#define MAX_PERIOD  512
-#define NEAR_VISITS 32 /* before a stop */
-#define MAX_MISSED  6
+#define SPINS	     64
+#define SEEN_SPINS   192 /* some us */
+#define SEEN_LOOK    24	 /* so many of them between two looks at a slot */
+#define STOP_LOOKS   4
+#define STOP_NS	     4096u /* until the last of them */
+#define MANY_VISITS  32
+#define EVERY_CPU_NS 20000000u
+#define MIN_PERIOD   8
+#define MAX_PERIOD   512
+#define NEAR_VISITS  32 /* before a stop */
+#define MAX_MISSED   6
 
 PVI_STATIC_ASSERT(MAX_PERIOD < PVI_GATE_WAITING, "leave looks at both at once");
 
@@ -351,21 +353,39 @@ void pvi_gate_leave_slowly(struct pvi_gate *g, unsigned int cookie)
 	}
 }
 
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+static uint64_t clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 /* A full barrier in every thread that may be inside. g->lock held. */
 static void barrier_everywhere(struct pvi_gate *g)
 {
-	const struct timespec rest = {.tv_nsec = 20000000};
+	uint64_t begin;
 
 	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
 		return;
 	/*
 	 * Somebody forbade what init() was allowed. There is no event to wait for, but
-	 * every CPU takes an interrupt within this time, which is as good.
+	 * every CPU takes an interrupt within this time, which is as good. By the clock: a
+	 * signal would cut a sleep short, and who forbids the one call may forbid the other.
 	 */
 	atomic_store(&g->no_membarrier, true);
 	for (int i = 0; i < PVI_GATE_SLOTS; i++)
 		atomic_store(&g->slot[i].ask, true);
-	nanosleep(&rest, NULL);
+	begin = clock_ns();
+	while (clock_ns() - begin < EVERY_CPU_NS)
+		relax();
 }
 
 struct deadline {
@@ -411,16 +431,23 @@ static bool is_inside(const struct visitor *v, bool *ret_stores)
 	return state & PVI_GATE_INSIDE;
 }
 
-/* Has who leaves look for sleepers. g->lock held. */
-static void raise_waiting(struct pvi_gate *g, const struct visitor *v)
+/* Has who leaves look for sleepers; is @v inside still? g->lock held. */
+static bool raise_waiting(struct pvi_gate *g, const struct visitor *v)
 {
 	bool stores = false;
 
-	if (!v->slot)
+	if (!v->slot) {
 		atomic_store(&g->waiting, true);
-	else if (!atomic_exchange(&v->slot->waiting, PVI_GATE_WAITING) && is_inside(v, &stores) &&
-		 stores)
-		barrier_everywhere(g);
+	} else if (!atomic_exchange(&v->slot->waiting, PVI_GATE_WAITING)) {
+		if (!is_inside(v, &stores)) {
+			/* Whoever slept for this slot has been woken, or it had not been down. */
+			atomic_store(&v->slot->waiting, 0);
+			return false;
+		}
+		if (stores)
+			barrier_everywhere(g);
+	}
+	return is_inside(v, NULL);
 }
 
 static void lower_waiting(struct pvi_gate *g, const struct visitor *v)
@@ -441,8 +468,7 @@ static int sleep_while_inside(struct pvi_gate *g, const struct visitor *v, struc
 
 	++*sleepers;
 	for (;;) {
-		raise_waiting(g, v);
-		over = !is_inside(v, NULL) || (v->slot && v->slot->passed != before);
+		over = !raise_waiting(g, v) || (v->slot && v->slot->passed != before);
 		if (over || err)
 			break;
 		err = sleep_until(g, d);
@@ -459,21 +485,6 @@ static int wait_for(struct pvi_gate *g, const struct visitor *v, struct deadline
 		if (!is_inside(v, NULL))
 			return 0;
 	return sleep_while_inside(g, v, d);
-}
-
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#endif
-}
-
-static uint64_t clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static bool has_seen(struct pvi_gate_slot *s, uint64_t now)
