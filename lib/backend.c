@@ -165,6 +165,14 @@ int pvi_backend_unmap(struct pvi_domain *d, struct pvi_range virt)
 	return err;
 }
 
+int pvi_backend_check(const struct pvi_domain *d)
+{
+	for (const struct pvi_backend *b = d->backends; b; b = b->next_in_domain)
+		if (b->broken)
+			return -EIO;
+	return 0;
+}
+
 void pvi_backend_refresh_all(struct pvi_iommu *iommu)
 {
 	bool bypass = atomic_load(&iommu->bypass);

@@ -36,6 +36,7 @@ struct pvi_viommu {
 	struct {
 		uint64_t status; /* guest-physical address of the answer */
 		uint32_t domain;
+		uint64_t serial;
 	} removed[QUEUE_SIZE];
 	unsigned int nr_removed;
 };
@@ -65,6 +66,7 @@ static void note_removal(struct pvi_viommu *v)
 		return;
 	v->removed[v->nr_removed].status = first_in(&v->chain);
 	v->removed[v->nr_removed].domain = r->domain;
+	v->removed[v->nr_removed].serial = r->serial;
 	v->nr_removed++;
 }
 
@@ -73,7 +75,7 @@ static void take_back(struct pvi_viommu *v)
 	const uint8_t status = PVI_S_DEVERR;
 
 	for (unsigned int i = 0; i < v->nr_removed; i++) {
-		if (pvi_iommu_removed(v->iommu, v->removed[i].domain))
+		if (pvi_iommu_removed(v->iommu, v->removed[i].domain, v->removed[i].serial))
 			continue;
 		pvi_count_one(&v->iommu->refused);
 		/* It could be written a moment ago, and RAM stays. */

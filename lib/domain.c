@@ -39,6 +39,7 @@ int pvi_domain_new(struct pvi_iommu *iommu, uint32_t id, bool bypass, struct pvi
 	}
 	d->iommu = iommu;
 	d->id = id;
+	d->serial = iommu->next_serial++;
 	d->bypass = bypass;
 	d->next = *head;
 	*head = d;
@@ -195,10 +196,12 @@ int pvi_domain_unmap(struct pvi_domain *domain, struct pvi_range virt)
 	uint64_t removed;
 	int err = pvi_table_unmap(domain->table, virt, &removed);
 
-	if (err || !removed)
+	if (err)
 		return err;
-	set_dirty(domain->iommu, domain);
-	return pvi_backend_unmap(domain, virt);
+	/* An UNMAP that is tried again says OK only once what the first one removed is unused. */
+	if (removed || domain->stuck || domain->in_limbo)
+		set_dirty(domain->iommu, domain);
+	return removed ? pvi_backend_unmap(domain, virt) : pvi_backend_check(domain);
 }
 
 /* Those who translate leave at once; those who still copy are the endpoints' transfers. */

@@ -92,8 +92,6 @@ PVI_EXPORT void pvi_endpoint_remove(struct pvi_endpoint *endpoint)
 		return;
 	iommu = endpoint->iommu;
 	atomic_store(&endpoint->dma_on, false);
-	/* However long: what is in flight uses the endpoint, and requests go on meanwhile. */
-	pvi_gate_synchronize(&endpoint->gate);
 	pthread_mutex_lock(&iommu->lock);
 	(void)pvi_domain_detach(endpoint);
 	pvi_domain_settle(endpoint);

@@ -80,15 +80,18 @@ int pvi_iommu_flush(struct pvi_iommu *iommu)
 	return err;
 }
 
-bool pvi_iommu_removed(struct pvi_iommu *iommu, uint32_t id)
+bool pvi_iommu_removed(struct pvi_iommu *iommu, uint32_t id, uint64_t serial)
 {
 	struct pvi_domain *d;
 	bool removed;
 
 	pthread_mutex_lock(&iommu->lock);
 	d = pvi_domain_find(iommu, id);
-	/* It may be gone because its last endpoint was detached while that was stuck. */
-	removed = d && !d->stuck;
+	/*
+	 * It may be gone because its last endpoint was detached while that was stuck; then the
+	 * id may have been given to another one since.
+	 */
+	removed = d && d->serial == serial && !d->stuck;
 	pthread_mutex_unlock(&iommu->lock);
 	return removed;
 }

@@ -41,6 +41,7 @@
 struct pvi_domain {
 	struct pvi_iommu *iommu;
 	uint32_t id;
+	uint64_t serial; /* another one may have the same id later */
 	bool bypass;
 	struct pvi_table *table;	/* NULL: a bypass domain */
 	struct pvi_endpoint *endpoints; /* attached here */
@@ -107,6 +108,7 @@ struct pvi_iommu {
 	struct pvi_domain *dirty;
 	struct pvi_backend *backends;
 	uint32_t nr_domains;
+	uint64_t next_serial;
 	bool has_device;
 	bool stuck; /* a wait timed out since the last flush */
 
@@ -189,6 +191,8 @@ int pvi_backend_leave(struct pvi_backend *backend);
 int pvi_backend_map(struct pvi_domain *domain, struct pvi_range virt, uint64_t phys,
 		    unsigned int prot);
 int pvi_backend_unmap(struct pvi_domain *domain, struct pvi_range virt);
+/* -EIO: hardware of @domain may still have what was unmapped before. */
+int pvi_backend_check(const struct pvi_domain *domain);
 /* The bypass field has changed: what it means for those who are not attached. */
 void pvi_backend_refresh_all(struct pvi_iommu *iommu);
 /* Adds what @backend cannot translate to @endpoint's reserved regions. */
@@ -230,6 +234,7 @@ struct pvi_reply {
 	uint32_t len; /* 0: nothing; the used length is 0 too */
 	bool removed; /* an UNMAP of @domain, good only if pvi_iommu_removed() says so */
 	uint32_t domain;
+	uint64_t serial; /* of that domain */
 	uint8_t data[PVI_REPLY_MAX];
 };
 
@@ -246,8 +251,8 @@ void pvi_request_handle(struct pvi_iommu *iommu, uint64_t features, const void *
 
 /* Waits until nothing that requests removed is in use. -ETIMEDOUT: some still is. */
 int pvi_iommu_flush(struct pvi_iommu *iommu);
-/* After a flush that timed out: is what was removed from domain @id out of use? */
-bool pvi_iommu_removed(struct pvi_iommu *iommu, uint32_t id);
+/* After a flush that timed out: is what was removed from a domain out of use? */
+bool pvi_iommu_removed(struct pvi_iommu *iommu, uint32_t id, uint64_t serial);
 /* A reset of the device: no attachments, no domains; the bypass field stays. */
 void pvi_iommu_device_reset(struct pvi_iommu *iommu);
 /* The bypass field. On return no DMA is in flight that the new value forbids. */

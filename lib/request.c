@@ -211,6 +211,7 @@ static enum pvi_status unmap(struct request *r)
 		return PVI_S_INVAL;
 	r->reply->removed = true;
 	r->reply->domain = d->id;
+	r->reply->serial = d->serial;
 	return status_of(pvi_domain_unmap(d, virt));
 }
 

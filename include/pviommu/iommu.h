@@ -144,8 +144,9 @@ int pvi_endpoint_add(struct pvi_iommu *iommu, uint32_t id, const struct pvi_endp
 		     struct pvi_endpoint **ret_endpoint);
 
 /*
- * Blocks its DMA, waits for what is in flight, however long, detaches and frees it.
- * NULL is allowed.
+ * Blocks its DMA, detaches and frees it. No pvi_dma_*() of it may be running or come any
+ * more: end the threads that call them first. (With pvi_endpoint_set_dma(endpoint, false)
+ * they move nothing any more, and return once guest RAM answers.) NULL is allowed.
  */
 void pvi_endpoint_remove(struct pvi_endpoint *endpoint);
 

@@ -150,6 +150,8 @@ static void test_unmap(void **state)
 	pthread_t t = stick();
 
 	assert_int_equal(drv_unmap(&drv, 1, 0x5000, 0x6fff), PVI_S_DEVERR);
+	/* Tried again: it removes nothing, which does not make it any better. */
+	assert_int_equal(drv_unmap(&drv, 1, 0x5000, 0x6fff), PVI_S_DEVERR);
 	assert_failed();
 	/* The mapping is gone; later removals are as unsure, and as quickly answered. */
 	assert_int_equal(drv_map(&drv, 1, 0x5000, 0x5fff, DRV_DATA, RW), PVI_S_OK);
@@ -158,6 +160,7 @@ static void test_unmap(void **state)
 	assert_int_equal(drv_attach(&drv, 3, EP_A, 0), PVI_S_DEVERR);
 	assert_int_equal(pvi_endpoint_set_dma(a, true), -EBUSY);
 	let_go(t);
+	assert_int_equal(drv_unmap(&drv, 1, 0x5000, 0x6fff), PVI_S_OK);
 	assert_int_equal(drv_map(&drv, 1, 0x5000, 0x5fff, DRV_DATA, RW), PVI_S_OK);
 	assert_int_equal(drv_unmap(&drv, 1, 0x5000, 0x5fff), PVI_S_OK);
 	assert_recovers();
@@ -206,6 +209,30 @@ static void test_unmap_and_detach(void **state)
 	assert_int_equal(s.domains, 1);
 	drv.q[PVI_VQ_REQUEST].next_used += 2;
 	assert_failed();
+	let_go(t);
+	assert_recovers();
+}
+
+/* The same, and another domain has its id by then. */
+static void test_unmap_and_anew(void **state)
+{
+	struct pvi_wire_unmap unmap = drv_unmap_req(1, 0x5000, 0x6fff);
+	struct pvi_wire_detach detach = drv_detach_req(1, EP_A);
+	struct pvi_wire_attach attach = drv_attach_req(1, EP_B, 0);
+	pthread_t t = stick();
+
+	drv_add(&drv, 0, &unmap, sizeof(unmap), 4);
+	drv_add(&drv, 1, &detach, sizeof(detach), 4);
+	drv_add(&drv, 2, &attach, sizeof(attach), 4);
+	drv_kick(&drv, PVI_VQ_REQUEST);
+	host.in_ram = NULL;
+	assert_int_equal(*host_at(&host, drv_in(0)), PVI_S_DEVERR);
+	assert_int_equal(*host_at(&host, drv_in(1)), PVI_S_DEVERR);
+	assert_int_equal(*host_at(&host, drv_in(2)), PVI_S_OK);
+	drv.q[PVI_VQ_REQUEST].next_used += 3;
+	/* The new one is as sure as any. */
+	assert_int_equal(drv_map(&drv, 1, 0x5000, 0x5fff, DRV_DATA, RW), PVI_S_OK);
+	assert_int_equal(drv_unmap(&drv, 1, 0x5000, 0x5fff), PVI_S_OK);
 	let_go(t);
 	assert_recovers();
 }
@@ -272,23 +299,16 @@ static void test_reset(void **state)
 	assert_recovers();
 }
 
-/* Removing waits for the end, and other requests go on meanwhile. */
-static void *remove_thread(void *arg)
-{
-	pvi_endpoint_remove(a);
-	return NULL;
-}
-
+/* What was kept for the stuck one goes with it. */
 static void test_remove(void **state)
 {
 	const struct pvi_endpoint_config c = {.dma_on = true};
-	pthread_t t = stick(), r;
+	pthread_t t = stick();
 
-	assert_int_equal(drv_unmap(&drv, 1, 0x5000, 0x6fff), PVI_S_DEVERR);
-	assert_int_equal(pthread_create(&r, NULL, remove_thread, NULL), 0);
+	assert_int_equal(drv_detach(&drv, 1, EP_A), PVI_S_DEVERR);
 	assert_failed();
 	let_go(t);
-	pthread_join(r, NULL);
+	pvi_endpoint_remove(a);
 	assert_int_equal(pvi_endpoint_add(iommu, EP_A, &c, &a), 0);
 	assert_int_equal(drv_attach(&drv, 1, EP_A, 0), PVI_S_OK);
 }
@@ -349,16 +369,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_unmap),
-		T(test_batch),
-		T(test_unmap_and_detach),
-		T(test_detach),
-		T(test_detach_from_a_shared_domain),
-		T(test_move),
-		T(test_switching_off),
-		T(test_reset),
-		T(test_remove),
-		T(test_page_fault),
+		T(test_unmap),		T(test_batch),	       T(test_unmap_and_detach),
+		T(test_unmap_and_anew), T(test_detach),	       T(test_detach_from_a_shared_domain),
+		T(test_move),		T(test_switching_off), T(test_reset),
+		T(test_remove),		T(test_page_fault),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
