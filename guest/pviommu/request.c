@@ -85,8 +85,8 @@ void pvi_rq_break(struct pvi_rq *rq, const char *why)
 	rq->broken = true;
 	spin_unlock_irqrestore(&rq->lock, flags);
 	if (first)
-		pr_err("%s: %s; every mapping fails from now on\n", dev_name(&rq->vq->vdev->dev),
-		       why);
+		pr_err("%s: %s; every mapping fails from now on\n",
+		       dev_name(&container_of(rq, struct pvi_viommu, rq)->vdev->dev), why);
 }
 
 static int status_to_errno(u8 status)
@@ -111,13 +111,16 @@ static int status_to_errno(u8 status)
 	}
 }
 
-/* The first of its kind counts. */
+/*
+ * The first of its kind counts. Whoever adds to a batch and whoever drains the queue come here
+ * at the same time, and not under one lock: so an error is never overwritten by what is none.
+ */
 static void note_error(struct pvi_batch *b, u8 type, int err)
 {
 	int *at = type == PVI_T_UNMAP ? &b->unmap_err : &b->err;
 
-	if (!*at)
-		*at = err;
+	if (err && !READ_ONCE(*at))
+		WRITE_ONCE(*at, err);
 }
 
 static void complete_slot(struct pvi_rq *rq, struct pvi_slot *s, u32 len)
@@ -194,10 +197,15 @@ static u64 deadline_from_now(void)
 	return ktime_get_mono_fast_ns() + (u64)pvi_request_timeout_ms * NSEC_PER_MSEC;
 }
 
-static void check_deadline(struct pvi_rq *rq, u64 deadline)
+/* Asked before the queue is looked at: a CPU that stood still is not the device's fault. */
+static bool is_over(u64 deadline)
 {
-	if (ktime_get_mono_fast_ns() > deadline)
-		pvi_rq_break(rq, "no answer to a request in time");
+	return ktime_get_mono_fast_ns() > deadline;
+}
+
+static void break_late(struct pvi_rq *rq)
+{
+	pvi_rq_break(rq, "no answer to a request in time");
 }
 
 /* What is to be sent, and where the reply goes: the slot's tail when NULL. */
@@ -254,18 +262,21 @@ static bool batch_add(struct pvi_batch *b, const struct message *m)
 {
 	const struct pvi_wire_head *head = m->req;
 	u64 deadline = 0;
+	bool late = false;
 	int r;
 
-	if (b->err || b->unmap_err) {
+	if (READ_ONCE(b->err) || READ_ONCE(b->unmap_err)) {
 		/* What MAPs there are is undone anyway; of an UNMAP it must be known. */
 		note_error(b, head->type, -ECANCELED);
 		return false;
 	}
 	while ((r = try_send(b, m)) == -EAGAIN) {
+		if (late)
+			break_late(&b->ep->viommu->rq);
 		kick(b); /* our own batch may be what fills it */
 		deadline = deadline ?: deadline_from_now();
-		check_deadline(&b->ep->viommu->rq, deadline);
 		cpu_relax();
+		late = is_over(deadline);
 	}
 	note_error(b, head->type, r);
 	return !r;
@@ -337,18 +348,21 @@ int pvi_batch_wait(struct pvi_batch *b)
 	struct pvi_rq *rq = &b->ep->viommu->rq;
 	unsigned long flags;
 	u64 deadline;
+	bool late;
 
 	if (smp_load_acquire(&b->pending))
 		kick(b);
 	deadline = deadline_from_now();
 	/* Pairs with the release in complete_slot(): another CPU may have drained ours. */
 	while (smp_load_acquire(&b->pending)) {
+		late = is_over(deadline);
 		spin_lock_irqsave(&rq->lock, flags);
 		drain(rq);
 		if (rq->broken || rq->asleep)
 			abandon(rq, b);
 		spin_unlock_irqrestore(&rq->lock, flags);
-		check_deadline(rq, deadline);
+		if (late && smp_load_acquire(&b->pending))
+			break_late(rq);
 		cpu_relax();
 	}
 	return b->err ?: b->unmap_err;
