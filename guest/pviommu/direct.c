@@ -93,16 +93,20 @@ static long ram_pages(const struct pvi_direct *d)
 static void unmap_window(struct percpu_ref *ref)
 {
 	struct pvi_direct *d = container_of(ref, struct pvi_direct, users);
+	struct pvi_endpoint *ep = d->ep;
+	unsigned long base = d->base;
+	long n = ram_pages(d);
 	int r = request_window(d, false);
 
+	/* Gone before its addresses are another's, or unmap() would take those for ours. */
+	smp_store_release(&d->gone, true);
 	if (r) {
 		pr_err("%s: UNMAP of all RAM failed (%d): the device may still reach it\n",
-		       pci_name(d->ep->pdev), r);
+		       pci_name(ep->pdev), r);
 	} else {
-		pvi_window_free(d->ep, d->base);
-		pvi_count_fixed(d->ep, -ram_pages(d));
+		pvi_window_free(ep, base);
+		pvi_count_fixed(ep, -n);
 	}
-	smp_store_release(&d->gone, true);
 }
 
 static int map_window(struct pvi_direct *d)
@@ -144,8 +148,9 @@ static int start(struct pvi_endpoint *ep)
 		if (r)
 			return r;
 		d->dying = false;
-		percpu_ref_reinit(&d->users);
+		/* Whoever gets a reference finds on the way back that it is ours. */
 		smp_store_release(&d->gone, false);
+		percpu_ref_reinit(&d->users);
 		return 0;
 	}
 	d = kzalloc(sizeof(*d), GFP_KERNEL);
