@@ -172,6 +172,7 @@ static int claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
 	return 0;
 
 undo:
+	set_dma_ops(&pdev->dev, NULL);
 	pvi_strategy_free(ep);
 	detach(ep);
 free:

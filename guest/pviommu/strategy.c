@@ -80,8 +80,11 @@ static int change_domain(struct pvi_endpoint *ep, const struct pvi_strategy *s)
 	if (r && old) {
 		/* Some devices leave an endpoint detached when an ATTACH fails. */
 		pvi_endpoint_attach(ep, old->bypass);
-		if (begin(ep, old))
+		if (begin(ep, old)) {
+			/* What @old had is freed; this one needs nothing, and so cannot fail. */
+			begin(ep, &pvi_single_use);
 			return -EIO;
+		}
 	}
 	return r;
 }
