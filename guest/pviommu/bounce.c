@@ -81,8 +81,8 @@ static dma_addr_t slot_map(struct pvi_endpoint *ep, phys_addr_t phys, size_t siz
 	}
 	s->orig = phys;
 	WRITE_ONCE(s->size, size);
-	/* What the device may not read is filled even if the driver wants to sync later. */
-	if (!how->skip_sync || !(how->prot & PVI_READ))
+	/* What the device writes is filled even if the driver wants to sync later. */
+	if (!how->skip_sync || how->prot & PVI_WRITE)
 		memcpy(copy_at(s, addr), phys_to_virt(phys), size);
 	pvi_count_reuse(ep, how->prot, size);
 	return addr;

@@ -364,12 +364,11 @@ void pvi_pool_close(struct pvi_pool *p)
 		return;
 	}
 	WRITE_ONCE(p->closed, true);
-	for (i = 0; i < NR_PROTS * NR_CLASSES; i++)
-		drain(p, &p->shared[i / NR_CLASSES][i % NR_CLASSES]);
 	spin_unlock_irqrestore(&p->lock, flags);
 	/*
 	 * Who looked at p->closed before has its interrupts off until it is done with its
-	 * list: the call comes after that, and nothing comes into the list after the call.
+	 * list: the call comes after that, and nothing comes into the list after the call,
+	 * nor from it into the shared ones.
 	 */
 	cpus_read_lock();
 	on_each_cpu(drain_this_cpu, p, 1);
@@ -382,6 +381,10 @@ void pvi_pool_close(struct pvi_pool *p)
 		}
 	}
 	cpus_read_unlock();
+	spin_lock_irqsave(&p->lock, flags);
+	for (i = 0; i < NR_PROTS * NR_CLASSES; i++)
+		drain(p, &p->shared[i / NR_CLASSES][i % NR_CLASSES]);
+	spin_unlock_irqrestore(&p->lock, flags);
 	while ((c = take_idle_chunk(p, &from)))
 		chunk_destroy(p, c);
 }
