@@ -315,13 +315,17 @@ static void discard(struct pvi_cache *c, struct pvi_mc_entry *list, bool request
 {
 	int r = requested && list ? unrequest_maps(c, list) : 0;
 	struct pvi_mc_entry *next;
+	uint64_t pages = 0;
 
 	for (; list; list = next) {
 		next = list->next;
+		pages += list->key.npages;
 		if (!r)
 			pvi_iova_free(c->space, list->iova_pfn, list->key.npages);
 		pvi_free(list);
 	}
+	if (r)
+		pvi_report_lost(c->ep, pages, r);
 }
 
 static uint64_t miss(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
