@@ -61,8 +61,14 @@ static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
 	struct pvi_how how = how_of(ep, dev, dir, attrs);
-	int r;
+	struct scatterlist *sg;
+	int i, r;
 
+	/* An entry of nothing has no page to map, nor an address to find it by. */
+	for_each_sg (sgl, sg, nents, i) {
+		if (!sg->length)
+			return -EINVAL;
+	}
 	how.boundary = (u64)dma_get_seg_boundary(dev) + 1;
 	r = strategy_of(ep)->map_sg(ep, sgl, nents, &how);
 	if (r)
