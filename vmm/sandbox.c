@@ -39,6 +39,7 @@ static int allow_memory(scmp_filter_ctx ctx)
 int sandbox_loader(int result_fd)
 {
 	const struct scmp_arg_cmp to_result = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)result_fd);
+	const struct scmp_arg_cmp huge = SCMP_A2(SCMP_CMP_EQ, MADV_HUGEPAGE);
 	scmp_filter_ctx ctx;
 	int err;
 
@@ -49,6 +50,8 @@ int sandbox_loader(int result_fd)
 	if (!ctx)
 		return -ENOMEM;
 	err = allow_memory(ctx);
+	/* What is unpacked is written once, from end to end. */
+	err = err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 1, huge);
 	err = err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, to_result);
 	err = err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(exit_group), 0);
 	err = err ?: seccomp_load(ctx); /* sets no_new_privs */
