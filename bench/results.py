@@ -88,6 +88,19 @@ def write(path, result):
     os.replace(path + '.tmp', path)
 
 
+def text(lines):
+    """Rows of cells, the first of them the heads, as they are read in a terminal."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        print('  '.join(c.ljust(w) for c, w in zip(line, widths)).rstrip())
+
+
+def markdown(lines):
+    print('| ' + ' | '.join(lines[0]) + ' |\n|' + '---|' * len(lines[0]))
+    for line in lines[1:]:
+        print('| ' + ' | '.join(line) + ' |')
+
+
 def plot(script):
     """Runs gnuplot; without one there is no plot."""
     if not shutil.which('gnuplot'):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Tables and plots of bench/assign, from its results alone."""
 import results
+from results import text
 from judge import IDLE, INTERRUPTS, REST, TRAPPED
 from ways import DISK, NATIVE, NATIVE_OFF, NETWORK, SIZES, TITLES, WAYS
 
@@ -40,18 +41,6 @@ def pinned_table(runs):
         if most and '/' in way:
             lines.append([TITLES[way], _num(max(most))])
     return lines
-
-
-def text(lines):
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        print('  '.join(c.ljust(w) for c, w in zip(line, widths)).rstrip())
-
-
-def markdown(lines):
-    print('| ' + ' | '.join(lines[0]) + ' |\n|' + '---|' * len(lines[0]))
-    for line in lines[1:]:
-        print('| ' + ' | '.join(line) + ' |')
 
 
 def tables(result, put=text):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Tables and the plot of bench/guest-strategies, from its results alone."""
 import results
+from results import text
 from boots import BLK, LOADS, STRATEGIES, THRASH
 
 OTHERS = ('linux-strict', 'linux-lazy', 'intel-strict', 'intel-lazy', 'intel-passthrough')
@@ -62,18 +63,6 @@ def thrash_table(ways):
         lines.append([load, short(1 - s['reused']), short(s['kicks']),
                       short(s['unmaps_per_kick']), str(s['peak_mapped_pages'])])
     return lines
-
-
-def text(lines):
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        print('  '.join(c.ljust(w) for c, w in zip(line, widths)).rstrip())
-
-
-def markdown(lines):
-    print('| ' + ' | '.join(lines[0]) + ' |\n|' + '---|' * len(lines[0]))
-    for line in lines[1:]:
-        print('| ' + ' | '.join(line) + ' |')
 
 
 def tables(counts, put=text):

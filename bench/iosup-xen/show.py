@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The results of bench/iosup as tables and a plot."""
 import results
+from results import text
 from boots import STATES
 from judge import LOADS
 
@@ -59,18 +60,6 @@ def summary(by_config):
                          f'{short(s["iosup"]["invalidations"])}')
         lines.append([config] + cells)
     return lines
-
-
-def text(lines):
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        print('  '.join(c.ljust(w) for c, w in zip(line, widths)).rstrip())
-
-
-def markdown(lines):
-    print('| ' + ' | '.join(lines[0]) + ' |\n|' + '---|' * len(lines[0]))
-    for line in lines[1:]:
-        print('| ' + ' | '.join(line) + ' |')
 
 
 def tables(by_config, put=text):
