@@ -2,6 +2,7 @@
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "pvi_attack.h"
@@ -65,6 +66,11 @@ static void measure(struct attacker *a, struct window *w, u64 addr, u8 *memory, 
 	s64 us = 0;
 
 	while (us < OPEN_US && w->others < MAX_OTHERS) {
+		/*
+		 * Timers run from ksoftirqd now and then (when RCU has raised its softirq from
+		 * a task, say), which waits for a task in the kernel to give up the CPU.
+		 */
+		cond_resched();
 		us = ktime_us_delta(ktime_get(), begin);
 		ticks = jiffies - first;
 		if (!reaches(a, addr, memory)) {
