@@ -10,7 +10,9 @@
  *    the look that found 0: left before it too, and the look acquires what the
  *    leaving released. Entered after it: the entering acquires what the look
  *    released. This holds for each counter by itself; the phase is for progress
- *    alone: newcomers use the counter that is not waited for.
+ *    alone: newcomers use the counter that is not waited for. Where several writers
+ *    wait, one may turn the phase back while another still sleeps for that counter: its
+ *    look, under the lock and so later than what the other wrote, is the other's, too.
  *
  * 2. A fenced slot. The owner exchanges the slot's state for one with INSIDE and
  *    later for one without; the look adds 0. Again all are read-modify-writes of one
@@ -148,6 +150,7 @@ int pvi_gate_init(struct pvi_gate *g)
 		s->visits = 0;
 		s->sleepers = s->passed = s->missed = s->skip = 0;
 	}
+	g->empty[0] = g->empty[1] = 0;
 	atomic_init(&g->inside[0], 0);
 	atomic_init(&g->inside[1], 0);
 	atomic_init(&g->epoch, 0);
@@ -412,19 +415,29 @@ static int sleep_until(struct pvi_gate *g, struct deadline *d)
 	return pthread_cond_timedwait(&g->left, &g->lock, &d->at);
 }
 
-/* Who is waited for: the owner of @slot, or who @counter counts. */
+/* Who is waited for: the owner of @slot, or who inside[@counter] counts. */
 struct visitor {
 	struct pvi_gate_slot *slot; /* or NULL */
-	atomic_uint *counter;
+	unsigned int counter;
 };
 
-/* The look. *@ret_stores (or NULL): it will leave by a store. */
-static bool is_inside(const struct visitor *v, bool *ret_stores)
+/* Changes when a sleeper for @v need not sleep on, whoever is inside by now. */
+static unsigned int *passed(struct pvi_gate *g, const struct visitor *v)
+{
+	return v->slot ? &v->slot->passed : &g->empty[v->counter];
+}
+
+/* The look. *@ret_stores (or NULL): it will leave by a store. g->lock held. */
+static bool is_inside(struct pvi_gate *g, const struct visitor *v, bool *ret_stores)
 {
 	uintptr_t state;
 
-	if (!v->slot)
-		return atomic_fetch_add(v->counter, 0);
+	if (!v->slot) {
+		if (atomic_fetch_add(&g->inside[v->counter], 0))
+			return true;
+		g->empty[v->counter]++;
+		return false;
+	}
 	state = atomic_fetch_add(&v->slot->state, 0);
 	if (ret_stores)
 		*ret_stores = !(state & PVI_GATE_FENCED);
@@ -439,7 +452,7 @@ static bool raise_waiting(struct pvi_gate *g, const struct visitor *v)
 	if (!v->slot) {
 		atomic_store(&g->waiting, true);
 	} else if (!atomic_exchange(&v->slot->waiting, PVI_GATE_WAITING)) {
-		if (!is_inside(v, &stores)) {
+		if (!is_inside(g, v, &stores)) {
 			/* Whoever slept for this slot has been woken, or it had not been down. */
 			atomic_store(&v->slot->waiting, 0);
 			return false;
@@ -447,7 +460,7 @@ static bool raise_waiting(struct pvi_gate *g, const struct visitor *v)
 		if (stores)
 			barrier_everywhere(g);
 	}
-	return is_inside(v, NULL);
+	return is_inside(g, v, NULL);
 }
 
 static void lower_waiting(struct pvi_gate *g, const struct visitor *v)
@@ -462,13 +475,13 @@ static void lower_waiting(struct pvi_gate *g, const struct visitor *v)
 static int sleep_while_inside(struct pvi_gate *g, const struct visitor *v, struct deadline *d)
 {
 	unsigned int *sleepers = v->slot ? &v->slot->sleepers : &g->sleepers;
-	unsigned int before = v->slot ? v->slot->passed : 0;
+	unsigned int before = *passed(g, v);
 	bool over = false;
 	int err = 0;
 
 	++*sleepers;
 	for (;;) {
-		over = !raise_waiting(g, v) || (v->slot && v->slot->passed != before);
+		over = !raise_waiting(g, v) || *passed(g, v) != before;
 		if (over || err)
 			break;
 		err = sleep_until(g, d);
@@ -482,7 +495,7 @@ static int sleep_while_inside(struct pvi_gate *g, const struct visitor *v, struc
 static int wait_for(struct pvi_gate *g, const struct visitor *v, struct deadline *d)
 {
 	for (int i = 0; i < SPINS; i++)
-		if (!is_inside(v, NULL))
+		if (!is_inside(g, v, NULL))
 			return 0;
 	return sleep_while_inside(g, v, d);
 }
@@ -635,12 +648,12 @@ static int wait_for_counters(struct pvi_gate *g, struct deadline *d)
 {
 	unsigned int phase = atomic_load_explicit(&g->phase, memory_order_relaxed);
 	/* The idle counter may still have stragglers; then newcomers can have it. */
-	int err = wait_for(g, &(struct visitor){.counter = &g->inside[phase ^ 1]}, d);
+	int err = wait_for(g, &(struct visitor){.counter = phase ^ 1}, d);
 
 	if (err)
 		return err;
 	atomic_store_explicit(&g->phase, phase ^ 1, memory_order_relaxed);
-	return wait_for(g, &(struct visitor){.counter = &g->inside[phase]}, d);
+	return wait_for(g, &(struct visitor){.counter = phase}, d);
 }
 
 int pvi_gate_synchronize_for(struct pvi_gate *g, unsigned int timeout_ms)

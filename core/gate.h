@@ -2,7 +2,8 @@
 /*
  * A gate knows who is inside and lets a writer wait until all who were inside
  * have left. Entering and leaving never blocks; those who enter while a writer
- * waits do not hold it up.
+ * waits do not hold it up. A signal handler must not visit a gate that its thread visits,
+ * too: it may find the thread between two stores of one visit.
  *
  * Every thread has a slot of its own in a gate, which it marks in plain stores:
  * a visit costs no locked instruction, but for one in some hundreds, which lets a writer
@@ -77,6 +78,7 @@ struct pvi_gate {
 	atomic_uint phase;     /* which of inside[] newcomers use */
 	atomic_bool waiting;   /* a writer sleeps till one is 0 */
 	unsigned int sleepers; /* such writers; the lock */
+	unsigned int empty[2]; /* looks of writers that found inside[] at 0; the lock */
 	atomic_uint nr_owned;  /* slots */
 	bool busy;	       /* an owner saw the last wait soon; the lock */
 	pthread_mutex_t lock;  /* writers; taken by readers only to wake them */
