@@ -25,6 +25,10 @@
  * The clock: a hit marks its entry; the hand takes the mark of an idle entry away and
  * comes back for it a round later, if it was not hit again. That is an approximation of
  * least-recently-used that writes to no other entry, and prefers what was used once.
+ *
+ * The hand is every search's, so none of them comes to all entries while others move it, or
+ * while it has marks to take away. A sweep has to, and goes along the chains of by_key: an
+ * entry never changes its chain, and a place among chains is nobody's but the sweep's.
  */
 #include "core/mapcache.h"
 
@@ -122,10 +126,9 @@ void pvi_mc_scan_room(struct pvi_mc_scan *s, const struct pvi_mapcache *c)
 	s->left = c->barren && c->entries > PVI_MC_LOOK ? PVI_MC_LOOK : ROUNDS * c->entries;
 }
 
-void pvi_mc_scan_idle(struct pvi_mc_scan *s, const struct pvi_mapcache *c, uint64_t n, bool any)
+void pvi_mc_scan_idle(struct pvi_mc_scan *s, const struct pvi_mapcache *c, uint64_t n)
 {
-	*s = (struct pvi_mc_scan){.batch = n, .any = any};
-	s->left = (any ? 1 : ROUNDS) * c->entries;
+	*s = (struct pvi_mc_scan){.batch = n, .left = ROUNDS * c->entries};
 }
 
 static bool enough(const struct pvi_mapcache *c, const struct pvi_mc_scan *s)
@@ -143,7 +146,7 @@ static void look(struct pvi_mapcache *c, struct pvi_mc_scan *s)
 	c->hand = e->next;
 	if (pvi_load(&e->refs) > 1)
 		return;
-	if (!s->any && pvi_load(&e->used)) {
+	if (pvi_load(&e->used)) {
 		pvi_store(&e->used, false);
 		return;
 	}
@@ -173,6 +176,38 @@ bool pvi_mapcache_scan(struct pvi_mapcache *c, struct pvi_mc_scan *s)
 		look(c, s);
 	}
 	return true;
+}
+
+/* Of one chain: how many were looked at, and of them *@taken more are in the list. */
+static unsigned int sweep_chain(struct pvi_mapcache *c, struct pvi_mc_sweep *s, unsigned int *taken)
+{
+	struct pvi_mc_entry *e, *next;
+	unsigned int n = 0;
+
+	for (e = c->by_key[s->chain]; e; e = next) {
+		next = e->next_key;
+		n++;
+		if (!pvi_mapcache_take(c, e))
+			continue;
+		e->next = s->list;
+		s->list = e;
+		c->barren = false;
+		++*taken;
+	}
+	return n;
+}
+
+bool pvi_mapcache_sweep(struct pvi_mapcache *c, struct pvi_mc_sweep *s, unsigned int batch)
+{
+	unsigned int looked = 0, taken = 0;
+
+	/* An empty chain is a look, too: the time that the lock is held has to end. */
+	for (; s->chain < (size_t)1 << c->bits; s->chain++) {
+		if (looked >= PVI_MC_LOOK || taken >= batch)
+			return true;
+		looked += 1 + sweep_chain(c, s, &taken);
+	}
+	return false;
 }
 
 void pvi_mapcache_nomem(struct pvi_mapcache *c)

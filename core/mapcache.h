@@ -178,7 +178,6 @@ bool pvi_mapcache_take(struct pvi_mapcache *c, struct pvi_mc_entry *e);
 struct pvi_mc_scan {
 	bool room;		   /* none when all fits into the caps, else until it does; */
 	uint64_t batch;		   /* and at least so many mappings */
-	bool any;		   /* even one that was hit since the last round */
 	uint64_t left;		   /* still to be looked at */
 	struct pvi_mc_entry *list; /* taken, chained by next */
 	struct pvi_mc_entry **tail;
@@ -187,8 +186,8 @@ struct pvi_mc_scan {
 
 /* To fit what is there and what was promised into the caps. */
 void pvi_mc_scan_room(struct pvi_mc_scan *s, const struct pvi_mapcache *c);
-/* At most @n idle mappings; @any: also recently hit ones. */
-void pvi_mc_scan_idle(struct pvi_mc_scan *s, const struct pvi_mapcache *c, uint64_t n, bool any);
+/* At most @n idle mappings. */
+void pvi_mc_scan_idle(struct pvi_mc_scan *s, const struct pvi_mapcache *c, uint64_t n);
 
 /*
  * Takes idle mappings, not recently hit ones first, never one in use; a call looks at
@@ -196,6 +195,19 @@ void pvi_mc_scan_idle(struct pvi_mc_scan *s, const struct pvi_mapcache *c, uint6
  * Caps yield to mappings in use.
  */
 bool pvi_mapcache_scan(struct pvi_mapcache *c, struct pvi_mc_scan *s);
+
+/* A walk over all mappings, begun as {0}: where it is, and what it has found. */
+struct pvi_mc_sweep {
+	size_t chain;		   /* of by_key, the next one to be looked at */
+	struct pvi_mc_entry *list; /* taken, chained by next; the caller empties it */
+};
+
+/*
+ * Takes all idle mappings, recently hit or not. A call takes about @batch and looks at about
+ * PVI_MC_LOOK, whole chains. True: call again for more, after letting go of the lock. What is
+ * idle from the first call to the last is taken, by this walk or by whoever searches meanwhile.
+ */
+bool pvi_mapcache_sweep(struct pvi_mapcache *c, struct pvi_mc_sweep *s, unsigned int batch);
 
 /* A MAP was refused for lack of memory: what is live now is all that fits from now on. */
 void pvi_mapcache_nomem(struct pvi_mapcache *c);

@@ -126,28 +126,43 @@ static void give_room_back(struct pvi_cache *c, uint64_t pages, uint64_t entries
 }
 
 /* At most a batch of idle mappings; how many were found, and *@ret_gone of them are gone. */
-static uint64_t reclaim_batch(struct pvi_cache *c, uint64_t n, bool any, uint64_t *ret_gone)
+static uint64_t reclaim_batch(struct pvi_cache *c, uint64_t n, uint64_t *ret_gone)
 {
 	struct pvi_mc_scan s;
 	unsigned long flags;
 
 	flags = pvi_spin_lock(&c->lock);
-	pvi_mc_scan_idle(&s, &c->mc, n < RECLAIM_BATCH ? n : RECLAIM_BATCH, any);
+	pvi_mc_scan_idle(&s, &c->mc, n < RECLAIM_BATCH ? n : RECLAIM_BATCH);
 	pvi_spin_unlock(&c->lock, flags);
 	*ret_gone = unmap_list(c, search(c, &s));
 	return s.taken;
 }
 
-uint64_t pvi_cache_reclaim(struct pvi_cache *c, uint64_t n, bool any)
+uint64_t pvi_cache_reclaim(struct pvi_cache *c, uint64_t n)
 {
 	uint64_t found, gone, sum = 0;
 
 	do {
-		found = reclaim_batch(c, n, any, &gone);
+		found = reclaim_batch(c, n, &gone);
 		sum += gone;
 		n -= found;
 	} while (n && found == RECLAIM_BATCH);
 	return sum;
+}
+
+void pvi_cache_sweep(struct pvi_cache *c)
+{
+	struct pvi_mc_sweep s = {0};
+	unsigned long flags;
+	bool more;
+
+	do {
+		s.list = NULL;
+		flags = pvi_spin_lock(&c->lock);
+		more = pvi_mapcache_sweep(&c->mc, &s, RECLAIM_BATCH);
+		pvi_spin_unlock(&c->lock, flags);
+		unmap_list(c, s.list);
+	} while (more);
 }
 
 bool pvi_cache_shrink(struct pvi_cache *c)
@@ -157,7 +172,7 @@ bool pvi_cache_shrink(struct pvi_cache *c)
 	flags = pvi_spin_lock(&c->lock);
 	pvi_mapcache_nomem(&c->mc);
 	pvi_spin_unlock(&c->lock, flags);
-	return pvi_cache_reclaim(c, RECLAIM_BATCH, false) > 0;
+	return pvi_cache_reclaim(c, RECLAIM_BATCH) > 0;
 }
 
 /*
@@ -169,7 +184,7 @@ void pvi_cache_keep(struct pvi_cache *c, bool keep)
 {
 	pvi_store_mb(&c->keep, keep);
 	if (!keep)
-		pvi_cache_reclaim(c, UINT64_MAX, true);
+		pvi_cache_sweep(c);
 }
 
 uint64_t pvi_cache_pages_mapped(const struct pvi_cache *c)
@@ -263,7 +278,7 @@ static struct pvi_mc_entry *entry_new(struct pvi_cache *c, uint64_t phys, size_t
 		return NULL;
 	e->key = key_of(phys, size, how->prot);
 	e->iova_pfn = pvi_iova_alloc(c->space, e->key.npages, how->limit);
-	if (!e->iova_pfn && pvi_cache_reclaim(c, RECLAIM_BATCH, false))
+	if (!e->iova_pfn && pvi_cache_reclaim(c, RECLAIM_BATCH))
 		e->iova_pfn = pvi_iova_alloc(c->space, e->key.npages, how->limit);
 	if (e->iova_pfn)
 		return e;

@@ -36,8 +36,11 @@ void pvi_cache_done(struct pvi_cache *c);
 /* persistent is chosen (true), or not any more: then what is idle goes, now and later. */
 void pvi_cache_keep(struct pvi_cache *c, bool keep);
 
-/* Gives back at most @n idle mappings; @any: also recently used ones. How many it did. */
-uint64_t pvi_cache_reclaim(struct pvi_cache *c, uint64_t n, bool any);
+/* Gives back at most @n idle mappings, not recently used ones first. How many it did. */
+uint64_t pvi_cache_reclaim(struct pvi_cache *c, uint64_t n);
+
+/* Gives back all that are idle, whatever else is given back meanwhile. */
+void pvi_cache_sweep(struct pvi_cache *c);
 
 /* A MAP was refused for lack of memory: remembers how many there are, gives some back. */
 bool pvi_cache_shrink(struct pvi_cache *c);

@@ -39,7 +39,7 @@ static unsigned long free_idle(struct shrinker *s, struct shrink_control *sc)
 {
 	struct pvi_ep_cache *ec = pvi_compat_shrinker_owner(s, struct pvi_ep_cache, shrinker);
 
-	return pvi_cache_reclaim(&ec->c, sc->nr_to_scan, false) ?: SHRINK_STOP;
+	return pvi_cache_reclaim(&ec->c, sc->nr_to_scan) ?: SHRINK_STOP;
 }
 
 static struct pvi_ep_cache *cache_new(struct pvi_endpoint *ep)
@@ -107,7 +107,7 @@ int pvi_ep_cache_remap(struct pvi_endpoint *ep)
 
 static void trim(struct pvi_endpoint *ep)
 {
-	pvi_cache_reclaim(cache_of(ep), U64_MAX, true);
+	pvi_cache_sweep(cache_of(ep));
 }
 
 /* persistent gives way to another one; shared has nothing that is idle. */

@@ -439,13 +439,13 @@ static void op_reclaim(struct fuzz_in *in)
 	unsigned int how = (unsigned int)fuzz_take(in, 1);
 
 	if (how == 0xff) {
-		pvi_cache_reclaim(&w.cache, UINT64_MAX, true);
+		pvi_cache_sweep(&w.cache);
 		for (uint64_t i = 1; i < HOST_IOVAS; i++)
 			CHECK(!w.ended[i].idle || !host.page[i].target || host.page[i].lost ||
 			      driver_uses(i));
 		return;
 	}
-	CHECK(pvi_cache_reclaim(&w.cache, how / 2 + 1, how & 1) <= how / 2 + 1);
+	CHECK(pvi_cache_reclaim(&w.cache, how / 2 + 1) <= how / 2 + 1);
 }
 
 static void step(struct fuzz_in *in)

@@ -193,10 +193,10 @@ static void *disturber(void *arg)
 			pvi_cache_keep(&cache, false);
 			break;
 		case 1:
-			pvi_cache_reclaim(&cache, UINT64_MAX, true);
+			pvi_cache_sweep(&cache);
 			break;
 		case 2:
-			pvi_cache_reclaim(&cache, 2, false);
+			pvi_cache_reclaim(&cache, 2);
 			break;
 		default:
 			pvi_cache_keep(&cache, true);
