@@ -91,6 +91,8 @@ def _check_pinned(checks, runs):
                    sum(d['region_reads'] + d['region_writes'] for d in run['stats']['devices']),
                    '==', 0)
         for number, device in enumerate(run['stats']['devices']):
+            checks.add(f'{name}: reset of device {number}', device['reset'], '==',
+                       ('bus', 'device')[number])
             pinned = device['peak_pinned_bytes'] // PAGE
             if run['way'].endswith('/off'):
                 checks.add(f'{name}: pinned for device {number}', pinned, '==',

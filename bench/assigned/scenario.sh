@@ -34,8 +34,8 @@ find_pci() { # VENDOR:DEVICE N
 		[ "$(cat "$dev/vendor"):$(cat "$dev/device")" != "$1" ] || echo "${dev##*/}"
 	done | sed -n "$2p"
 }
-nic=$(find_pci 0x8086:0x10d3 1)
-far=$(find_pci 0x8086:0x10d3 2)
+far=$(find_pci 0x8086:0x10d3 1)
+nic=$(find_pci 0x8086:0x10d3 2)
 disk=$(find_pci 0x1b36:0x0010 1)
 
 die() {
@@ -150,6 +150,7 @@ for way; do
 	done
 	[ ! -e stats.json ] ||
 		echo "{\"type\":\"stats\",\"stats\":$(cat stats.json)}" >>"$out"
+	dmesg | grep -E 'DMAR:.*fault'
 	[ "$(dmesg | grep -cE 'DMAR:.*fault')" = 0 ] || die "$way: faults in the host's IOMMU"
 	echo "round $round: $way: $begin to $(cut -d' ' -f1 /proc/uptime) s of the clock"
 done
