@@ -28,6 +28,17 @@
 #define PVI_OP_ALLOC_PAGES alloc_pages
 #endif
 
+/*
+ * Since 6.10 a device remembers of a driver that set its mask under the kernel's own operations
+ * that no mapping needs a sync. Those of ours may.
+ */
+static inline void pvi_compat_need_sync(struct device *dev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	dma_reset_need_sync(dev);
+#endif
+}
+
 /* Of a virtio_driver. */
 #ifdef CONFIG_PM
 #define PVI_COMPAT_PM_OPS(on_freeze, on_restore) .freeze = on_freeze, .restore = on_restore

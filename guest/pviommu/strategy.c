@@ -3,6 +3,7 @@
 #include <linux/sysfs.h>
 #include <linux/virtio_config.h>
 
+#include "compat.h"
 #include "pviommu.h"
 
 /* The kernel's own DMA operations do the work, without us: no entry but the name. */
@@ -62,6 +63,8 @@ static int begin(struct pvi_endpoint *ep, const struct pvi_strategy *s)
 	/* Before the first mapping by @s, whoever unmaps it must see its bit. */
 	smp_store_release(&ep->strategy, s);
 	set_dma_ops(&ep->pdev->dev, s->bypass ? NULL : &ep->ops);
+	if (!s->bypass)
+		pvi_compat_need_sync(&ep->pdev->dev);
 	return 0;
 }
 

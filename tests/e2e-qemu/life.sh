@@ -13,7 +13,7 @@ vm() # KERNEL WHAT IOMMU-OPTIONS [VM-OPTION...]
 	shift 3
 	echo "life.sh: $what on Linux $kernel"
 	tests/e2e-qemu/vm --quiet --kernel "$kernel" --init life --cmdline "what=$what" \
-		--module virtio_pci --module nvme --module virtio_blk --bin odrw --timeout 240 \
+		--module virtio_pci --module nvme --module virtio_blk --own pvi_mapper --bin odrw --timeout 240 \
 		--log "build/check/life-$kernel-$what.log" --disk n=16M --disk b=16M --disk h=16M \
 		"$@" -- -device virtio-iommu-pci$iommu -device nvme,drive=n,serial=n \
 		-device virtio-blk-pci,drive=b,disable-legacy=on,iommu_platform=on \
@@ -37,5 +37,7 @@ sleeping 6.1 single-use,deferred,shared,persistent,bounce,direct-map
 sleeping 6.12 single-use,persistent,bounce 1
 reboot 6.1
 reboot 6.12
+vm 6.1 drivers ,boot-bypass=on
+vm 6.12 drivers ,boot-bypass=on
 vm 6.1 ids ,boot-bypass=off --cmdline "what=ids acpi=off" --module e1000e
 vm 6.12 intree ,boot-bypass=on --module virtio_iommu

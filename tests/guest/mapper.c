@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pvi_mapper.ko: the driver of any PCI function that is told to it (driver_override), which maps
+ * as what= says, and no more. For what drivers of real devices do seldom, or should not do.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#define OLD 0x11
+#define NEW 0x22
+
+static char what[16];
+module_param_string(what, what, sizeof(what), 0644);
+MODULE_PARM_DESC(what, "of the next device: mask, sync");
+
+struct mapper {
+	unsigned int kind;
+	void *memory; /* two pages */
+};
+
+/* As most drivers do; the others of these don't. */
+static int set_mask(struct pci_dev *pdev, struct mapper *m)
+{
+	return dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(32));
+}
+
+/*
+ * Where a mapping is of a copy, which was made of the memory when it was mapped, a sync for the
+ * CPU brings back what was in the memory then.
+ */
+static int sync_copy(struct pci_dev *pdev, struct mapper *m)
+{
+	dma_addr_t addr;
+	u8 got;
+
+	memset(m->memory, OLD, PAGE_SIZE);
+	addr = dma_map_single(&pdev->dev, m->memory, PAGE_SIZE, DMA_FROM_DEVICE);
+	if (dma_mapping_error(&pdev->dev, addr))
+		return -ENOMEM;
+	memset(m->memory, NEW, PAGE_SIZE);
+	dma_sync_single_for_cpu(&pdev->dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
+	got = *(u8 *)m->memory;
+	dma_unmap_single(&pdev->dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
+	return got == OLD ? 0 : -EIO;
+}
+
+static const struct {
+	const char *name;
+	int (*begin)(struct pci_dev *pdev, struct mapper *m);
+	void (*end)(struct pci_dev *pdev, struct mapper *m);
+} kinds[] = {
+	{"mask", set_mask},
+	{"sync", sync_copy},
+};
+
+/* The one that the device began with. */
+static int kind_of(struct pci_dev *pdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (sysfs_streq(what, kinds[i].name))
+			return i;
+	}
+	pci_err(pdev, "what=%s: unknown\n", what);
+	return -EINVAL;
+}
+
+static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct mapper *m = devm_kzalloc(&pdev->dev, sizeof(*m), GFP_KERNEL);
+	int r = kind_of(pdev);
+
+	if (!m)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	m->kind = r;
+	m->memory = (void *)devm_get_free_pages(&pdev->dev, GFP_KERNEL, 1);
+	if (!m->memory)
+		return -ENOMEM;
+	pci_set_drvdata(pdev, m);
+	return kinds[m->kind].begin(pdev, m);
+}
+
+static void remove(struct pci_dev *pdev)
+{
+	struct mapper *m = pci_get_drvdata(pdev);
+
+	if (kinds[m->kind].end)
+		kinds[m->kind].end(pdev, m);
+}
+
+static const struct pci_device_id ids[] = {{}};
+
+static struct pci_driver mapper_driver = {
+	.name = KBUILD_MODNAME,
+	.id_table = ids,
+	.probe = probe,
+	.remove = remove,
+};
+
+module_pci_driver(mapper_driver);
+MODULE_DESCRIPTION("DMA mappings as a test wants them");
+MODULE_AUTHOR("pviommu");
+MODULE_LICENSE("GPL");
