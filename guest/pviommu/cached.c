@@ -18,6 +18,11 @@
 struct pvi_ep_cache {
 	struct pvi_cache c;
 	struct pvi_compat_shrinker shrinker;
+	/*
+	 * Held for a sweep, and by the shrinker, which waits for nobody: who has swept knows that
+	 * no mapping is on its way out, either. After ep->strategy_lock; may sleep.
+	 */
+	struct mutex giving_back;
 };
 
 static struct pvi_cache *cache_of(struct pvi_endpoint *ep)
@@ -39,7 +44,13 @@ static unsigned long free_idle(struct shrinker *s, struct shrink_control *sc)
 {
 	struct pvi_ep_cache *ec = pvi_compat_shrinker_owner(s, struct pvi_ep_cache, shrinker);
 
-	return pvi_cache_reclaim(&ec->c, sc->nr_to_scan) ?: SHRINK_STOP;
+	u64 n;
+
+	if (!mutex_trylock(&ec->giving_back))
+		return SHRINK_STOP;
+	n = pvi_cache_reclaim(&ec->c, sc->nr_to_scan);
+	mutex_unlock(&ec->giving_back);
+	return n ?: SHRINK_STOP;
 }
 
 static struct pvi_ep_cache *cache_new(struct pvi_endpoint *ep)
@@ -51,6 +62,7 @@ static struct pvi_ep_cache *cache_new(struct pvi_endpoint *ep)
 	if (!ec || !index)
 		goto free;
 	pvi_cache_init(&ec->c, ep, &ep->space, index, bits, pvi_cache_pages);
+	mutex_init(&ec->giving_back);
 	if (pvi_compat_shrinker_add(&ec->shrinker, count_idle, free_idle, ec, pci_name(ep->pdev)))
 		goto free;
 	return ec;
@@ -107,7 +119,9 @@ int pvi_ep_cache_remap(struct pvi_endpoint *ep)
 
 static void trim(struct pvi_endpoint *ep)
 {
-	pvi_cache_sweep(cache_of(ep));
+	mutex_lock(&ep->cache->giving_back);
+	pvi_cache_sweep(&ep->cache->c);
+	mutex_unlock(&ep->cache->giving_back);
 }
 
 /* persistent gives way to another one; shared has nothing that is idle. */

@@ -65,12 +65,12 @@ static int start(struct pvi_endpoint *ep)
 	return 0;
 }
 
+/*
+ * The timer first, for it may have taken what waited and be in the middle of it. Nothing waits
+ * without a timer afterwards: what came in between the flush takes, and the first to come after
+ * the flush arms the timer anew.
+ */
 static void trim(struct pvi_endpoint *ep)
-{
-	pvi_deferred_flush(&ep->deferred->d);
-}
-
-static void stop(struct pvi_endpoint *ep)
 {
 	pvi_compat_timer_sync(&ep->deferred->timer);
 	pvi_deferred_flush(&ep->deferred->d);
@@ -133,7 +133,7 @@ const struct pvi_strategy pvi_deferred = {
 	.start = start,
 	.retire = trim,
 	.trim = trim,
-	.stop = stop,
+	.stop = trim,
 	.map = map,
 	.unmap = unmap,
 	.map_sg = map_sg,
