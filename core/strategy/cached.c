@@ -74,8 +74,7 @@ static uint64_t bury(struct pvi_cache *c, struct pvi_mc_entry *list, int err)
 	}
 	if (err && n)
 		pvi_report_lost(c->ep, pages, err);
-	else
-		pvi_count_mapped(c->ep, -(long)pages);
+	pvi_count_mapped(c->ep, -(long)pages);
 	return err ? 0 : n;
 }
 

@@ -35,8 +35,7 @@ static bool finish(struct pvi_deferred *d, struct pvi_late *list, int err)
 	}
 	if (err)
 		pvi_report_lost(d->ep, mapped, err);
-	else
-		pvi_count_mapped(d->ep, -(long)mapped);
+	pvi_count_mapped(d->ep, -(long)mapped);
 	flags = pvi_spin_lock(&d->lock);
 	pvi_defer_give_back(&d->queue, list);
 	pvi_spin_unlock(&d->lock, flags);
@@ -156,8 +155,10 @@ static bool unmap_late(struct pvi_deferred *d, uint64_t pfn, uint64_t npages, ui
 		list = pvi_defer_take(&d->queue);
 	pvi_spin_unlock(&d->lock, flags);
 	unmap_batch(d, list);
-	if (n < 0 && !pvi_iova_unmap_pages(d->ep, d->space, pfn, npages))
+	if (n < 0) {
+		pvi_iova_unmap_pages(d->ep, d->space, pfn, npages, mapped);
 		pvi_count_mapped(d->ep, -(long)mapped);
+	}
 	return n == 1;
 }
 

@@ -67,13 +67,17 @@ static inline uint64_t pvi_span_pages(uint64_t addr, size_t size)
 
 /* ---- counters and complaints ---- */
 
+/* What the device reaches, but for what is reported as lost. */
 void pvi_count_mapped(struct pvi_endpoint *ep, long npages);
 /* The same, of what a strategy maps once. */
 void pvi_count_fixed(struct pvi_endpoint *ep, long npages);
 void pvi_count_reuse(struct pvi_endpoint *ep, uint32_t prot, size_t size);
 void pvi_count_fallback(struct pvi_endpoint *ep);
 
-/* UNMAP failed: the device may still reach @npages pages, whose IOVAs are lost. */
+/*
+ * UNMAP failed: the device may still reach @npages pages, whose IOVAs are lost. They are not
+ * counted as mapped, or not any more: nobody will undo them.
+ */
 void pvi_report_lost(struct pvi_endpoint *ep, uint64_t npages, int err);
 void pvi_report_unmapped_twice(struct pvi_endpoint *ep, uint64_t addr);
 

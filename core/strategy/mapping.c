@@ -44,7 +44,7 @@ uint64_t pvi_iova_map(struct pvi_endpoint *ep, struct pvi_space *sp, uint64_t ph
 }
 
 int pvi_iova_unmap_pages(struct pvi_endpoint *ep, struct pvi_space *sp, uint64_t pfn,
-			 uint64_t npages)
+			 uint64_t npages, uint64_t mapped)
 {
 	struct pvi_batch b;
 	int r;
@@ -53,7 +53,7 @@ int pvi_iova_unmap_pages(struct pvi_endpoint *ep, struct pvi_space *sp, uint64_t
 	pvi_batch_unmap(&b, pvi_pages(pfn, npages));
 	r = pvi_batch_wait(&b);
 	if (r)
-		pvi_report_lost(ep, npages, r);
+		pvi_report_lost(ep, mapped, r);
 	else
 		pvi_iova_free(sp, pfn, npages);
 	return r;
@@ -73,8 +73,8 @@ void pvi_single_unmap(struct pvi_endpoint *ep, struct pvi_space *sp, uint64_t ad
 {
 	uint64_t npages = pvi_span_pages(addr, size);
 
-	if (!pvi_iova_unmap_pages(ep, sp, addr >> PVI_PAGE_SHIFT, npages))
-		pvi_count_mapped(ep, -(long)npages);
+	pvi_iova_unmap_pages(ep, sp, addr >> PVI_PAGE_SHIFT, npages, npages);
+	pvi_count_mapped(ep, -(long)npages);
 }
 
 int pvi_single_map_sg(struct pvi_endpoint *ep, struct pvi_space *sp, struct pvi_seg *sgl, int nents,
@@ -91,6 +91,6 @@ void pvi_single_unmap_sg(struct pvi_endpoint *ep, struct pvi_space *sp, struct p
 {
 	uint64_t pfn, npages, mapped = pvi_sg_range(sgl, nents, &pfn, &npages);
 
-	if (!pvi_iova_unmap_pages(ep, sp, pfn, npages))
-		pvi_count_mapped(ep, -(long)mapped);
+	pvi_iova_unmap_pages(ep, sp, pfn, npages, mapped);
+	pvi_count_mapped(ep, -(long)mapped);
 }

@@ -23,9 +23,12 @@ struct pvi_how {
  */
 uint64_t pvi_iova_map(struct pvi_endpoint *ep, struct pvi_space *sp, uint64_t phys, size_t size,
 		      uint32_t flags, uint64_t limit);
-/* UNMAP, then free the IOVA; on failure the IOVA is never used again. */
+/*
+ * UNMAP, then free the IOVA; on failure the IOVA is never used again. Of the @npages @mapped may
+ * be mapped, without holes. What the caller has counted as mapped is not, whatever comes back.
+ */
 int pvi_iova_unmap_pages(struct pvi_endpoint *ep, struct pvi_space *sp, uint64_t pfn,
-			 uint64_t npages);
+			 uint64_t npages, uint64_t mapped);
 
 /*
  * The same with @b, to which the caller may have added UNMAPs that go with the same kick;

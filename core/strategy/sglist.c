@@ -108,7 +108,7 @@ int pvi_sg_map_with(struct pvi_batch *b, struct pvi_space *sp, struct pvi_seg *s
 		r = map_runs(&again, &l, base, sgl, nents, how->prot);
 	}
 	if (r) {
-		pvi_iova_unmap_pages(ep, sp, base, l.npages);
+		pvi_iova_unmap_pages(ep, sp, base, l.npages, l.mapped);
 		return r == -ENOMEM ? -ENOMEM : -EIO;
 	}
 	pvi_count_mapped(ep, (long)l.mapped);

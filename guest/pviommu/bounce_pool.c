@@ -111,12 +111,17 @@ static void chunk_destroy(struct pvi_pool *p, struct pvi_chunk *c)
 {
 	struct pvi_batch b;
 	unsigned long flags;
+	int err;
 
 	pvi_batch_init(&b, p->ep);
 	pvi_batch_unmap(&b, pvi_pages(c->pfn, CHUNK_PAGES));
-	if (pvi_batch_wait(&b))
-		return; /* still reachable: lost, with its place in the window */
+	err = pvi_batch_wait(&b);
 	pvi_count_fixed(p->ep, -(long)CHUNK_PAGES);
+	if (err) {
+		/* With its place in the window. */
+		pvi_report_lost(p->ep, CHUNK_PAGES, err);
+		return;
+	}
 	spin_lock_irqsave(&p->lock, flags);
 	__clear_bit(c->index, p->taken);
 	spin_unlock_irqrestore(&p->lock, flags);

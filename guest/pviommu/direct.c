@@ -100,13 +100,11 @@ static void unmap_window(struct percpu_ref *ref)
 
 	/* Gone before its addresses are another's, or unmap() would take those for ours. */
 	smp_store_release(&d->gone, true);
-	if (r) {
-		pr_err("%s: UNMAP of all RAM failed (%d): the device may still reach it\n",
-		       pci_name(ep->pdev), r);
-	} else {
+	pvi_count_fixed(ep, -n);
+	if (r)
+		pvi_report_lost(ep, n, r);
+	else
 		pvi_window_free(ep, base);
-		pvi_count_fixed(ep, -n);
-	}
 }
 
 static int map_window(struct pvi_direct *d)

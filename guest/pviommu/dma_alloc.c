@@ -112,11 +112,10 @@ static void free_mapped(struct pvi_endpoint *ep, size_t size, void *cpu, dma_add
 	struct coherent *c = forget(ep, addr);
 
 	size = PAGE_ALIGN(size);
+	atomic64_sub(size >> PAGE_SHIFT, &ep->counts.coherent_pages);
 	/* Still reachable by the device: lost, rather than given to someone else. */
-	if (!pvi_iova_unmap(ep, addr, size)) {
-		atomic64_sub(size >> PAGE_SHIFT, &ep->counts.coherent_pages);
+	if (!pvi_iova_unmap(ep, addr, size))
 		free_pages_exact(cpu, size);
-	}
 	kfree(c);
 }
 

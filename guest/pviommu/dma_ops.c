@@ -141,8 +141,8 @@ static void unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
 
-	if (!pvi_iova_unmap(ep, addr, size))
-		pvi_count_mapped(ep, -(long)pvi_span_pages(addr, size));
+	pvi_iova_unmap(ep, addr, size);
+	pvi_count_mapped(ep, -(long)pvi_span_pages(addr, size));
 }
 
 /* IOVAs are ours to choose, so a mask need not cover RAM; 32 bits are enough for any. */

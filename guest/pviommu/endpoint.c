@@ -320,6 +320,7 @@ static void driver_unbound(struct pvi_endpoint *ep)
 	if (streaming || coherent)
 		pci_warn(ep->pdev, "pviommu: its driver left %lld pages mapped, %lld coherent\n",
 			 streaming, coherent);
+	pvi_write_off(ep);
 }
 
 /*
@@ -346,6 +347,9 @@ static int notify(struct notifier_block *nb, unsigned long event, void *data)
 	case BUS_NOTIFY_BIND_DRIVER:
 		if (!ep->pinned)
 			ep->pinned = try_module_get(THIS_MODULE);
+		/* Of one whose probe failed, too, which has given back what it would by now. */
+		pvi_strategy_stop(ep);
+		pvi_write_off(ep);
 		return NOTIFY_OK;
 	case BUS_NOTIFY_UNBOUND_DRIVER:
 		driver_unbound(ep);

@@ -39,8 +39,23 @@ void pvi_count_fixed(struct pvi_endpoint *ep, long npages)
 
 void pvi_report_lost(struct pvi_endpoint *ep, u64 npages, int err)
 {
+	atomic64_add(npages, &ep->counts.lost_pages);
 	pr_err_ratelimited("%s: UNMAP of %llu pages failed (%d): the device may still reach them\n",
 			   pci_name(ep->pdev), npages, err);
+}
+
+s64 pvi_unknown_pages(struct pvi_endpoint *ep)
+{
+	return atomic64_read(&ep->counts.mapped_pages) - atomic64_read(&ep->counts.fixed_pages) -
+	       pvi_ep_cache_mapped(ep);
+}
+
+void pvi_write_off(struct pvi_endpoint *ep)
+{
+	s64 pages = pvi_unknown_pages(ep);
+
+	pvi_count_mapped(ep, -pages);
+	atomic64_add(pages, &ep->counts.lost_pages);
 }
 
 void pvi_report_unmapped_twice(struct pvi_endpoint *ep, u64 addr)
@@ -129,5 +144,7 @@ void pvi_iova_free(struct pvi_space *sp, u64 pfn, u64 npages)
 
 int pvi_iova_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size)
 {
-	return pvi_iova_unmap_pages(ep, &ep->space, addr >> PAGE_SHIFT, pvi_span_pages(addr, size));
+	u64 npages = pvi_span_pages(addr, size);
+
+	return pvi_iova_unmap_pages(ep, &ep->space, addr >> PAGE_SHIFT, npages, npages);
 }

@@ -4,7 +4,11 @@
  * machines reset all of it when they wake up: domains and mappings are gone. What is known to be
  * mapped is mapped again before its devices wake up; that is all but the DMAs under way of
  * single-use and deferred, of which address and size are the driver's. A driver that keeps such a
- * one over a sleep keeps the machine from sleeping.
+ * one over a sleep keeps the machine from sleeping: what it has told its device would mean
+ * nothing afterwards.
+ *
+ * Pages that are lost (their UNMAP failed, or their driver went without one) don't: nobody uses
+ * their addresses, which nobody gets again. The sleep ends what their device can do with them.
  *
  * The links (endpoint.c) have endpoints sleep before their virtio-iommu, and wake up after it: in
  * between no DMA call is under way. Nor is a request, for what could make one without a driver,
@@ -16,19 +20,15 @@
 
 #include "dma_alloc.h"
 
-/* Pages that only their driver knows. */
-static s64 unknown_pages(struct pvi_endpoint *ep)
-{
-	return atomic64_read(&ep->counts.mapped_pages) - atomic64_read(&ep->counts.fixed_pages) -
-	       pvi_ep_cache_mapped(ep);
-}
-
 static int settle(struct pvi_endpoint *ep)
 {
 	s64 pages;
 
 	pvi_strategy_trim(ep);
-	pages = unknown_pages(ep);
+	/* Nothing binds or is bound while the machine goes to sleep. */
+	if (!ep->pdev->dev.driver)
+		pvi_write_off(ep);
+	pages = pvi_unknown_pages(ep);
 	if (!pages)
 		return 0;
 	pci_err(ep->pdev,

@@ -126,10 +126,11 @@ struct pvi_counts {
 	atomic64_t unmaps;
 	atomic64_t requests;
 	atomic64_t faults;
-	atomic64_t mapped_pages; /* all but coherent ones */
+	atomic64_t mapped_pages; /* all but coherent and lost ones */
 	atomic64_t fixed_pages;	 /* of these, what a strategy maps once: no driver's */
 	atomic64_t peak_mapped_pages;
 	atomic64_t coherent_pages;
+	atomic64_t lost_pages;	     /* whose UNMAP failed, or that a driver left mapped */
 	atomic64_t bounce_fallbacks; /* what the pool could not hold */
 };
 
@@ -225,6 +226,11 @@ static inline bool pvi_space_has(const struct pvi_space *sp, dma_addr_t addr)
 
 /* Coherent memory's: one mapping of the endpoint's own space; see core/strategy/mapping.h. */
 int pvi_iova_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size);
+
+/* Mapped pages that nobody but their driver knows: single-use's and deferred's. */
+s64 pvi_unknown_pages(struct pvi_endpoint *ep);
+/* No driver is bound: of what the last one left nobody will tell any more. */
+void pvi_write_off(struct pvi_endpoint *ep);
 
 static inline void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n)
 {

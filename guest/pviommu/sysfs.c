@@ -44,6 +44,7 @@ ATOMIC_ATTR(mapped_pages);
 ATOMIC_ATTR(fixed_pages);
 ATOMIC_ATTR(peak_mapped_pages);
 ATOMIC_ATTR(coherent_pages);
+ATOMIC_ATTR(lost_pages);
 ATOMIC_ATTR(bounce_fallbacks);
 
 static ssize_t reused_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -107,6 +108,7 @@ static struct attribute *attrs[] = {
 	&dev_attr_fixed_pages.attr,
 	&dev_attr_peak_mapped_pages.attr,
 	&dev_attr_coherent_pages.attr,
+	&dev_attr_lost_pages.attr,
 	&dev_attr_bounce_fallbacks.attr,
 	&dev_attr_faults.attr,
 	NULL,

@@ -37,7 +37,8 @@ sleeping 6.1 single-use,deferred,shared,persistent,bounce,direct-map
 sleeping 6.12 single-use,persistent,bounce 1
 reboot 6.1
 reboot 6.12
-vm 6.1 drivers ,boot-bypass=on
-vm 6.12 drivers ,boot-bypass=on
+for kernel in 6.1 6.12; do
+	vm $kernel drivers ,boot-bypass=on --cmdline "what=drivers suspend.pm_test_delay=1"
+done
 vm 6.1 ids ,boot-bypass=off --cmdline "what=ids acpi=off" --module e1000e
 vm 6.12 intree ,boot-bypass=on --module virtio_iommu

@@ -14,11 +14,12 @@
 
 static char what[16];
 module_param_string(what, what, sizeof(what), 0644);
-MODULE_PARM_DESC(what, "of the next device: mask, sync");
+MODULE_PARM_DESC(what, "of the next device: mask, sync, hold, leak, split");
 
 struct mapper {
 	unsigned int kind;
 	void *memory; /* two pages */
+	dma_addr_t addr;
 };
 
 /* As most drivers do; the others of these don't. */
@@ -47,13 +48,42 @@ static int sync_copy(struct pci_dev *pdev, struct mapper *m)
 	return got == OLD ? 0 : -EIO;
 }
 
+static int map(struct pci_dev *pdev, struct mapper *m, size_t size)
+{
+	m->addr = dma_map_single(&pdev->dev, m->memory, size, DMA_TO_DEVICE);
+	return dma_mapping_error(&pdev->dev, m->addr);
+}
+
+static int hold(struct pci_dev *pdev, struct mapper *m)
+{
+	return map(pdev, m, PAGE_SIZE);
+}
+
+static void let_go(struct pci_dev *pdev, struct mapper *m)
+{
+	dma_unmap_single(&pdev->dev, m->addr, PAGE_SIZE, DMA_TO_DEVICE);
+}
+
+/* What no virtio-iommu does: to UNMAP a part of a mapping. */
+static int split(struct pci_dev *pdev, struct mapper *m)
+{
+	int r = map(pdev, m, 2 * PAGE_SIZE);
+
+	if (r)
+		return r;
+	let_go(pdev, m);
+	m->addr += PAGE_SIZE;
+	let_go(pdev, m);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*begin)(struct pci_dev *pdev, struct mapper *m);
 	void (*end)(struct pci_dev *pdev, struct mapper *m);
 } kinds[] = {
-	{"mask", set_mask},
-	{"sync", sync_copy},
+	{"mask", set_mask}, {"sync", sync_copy}, {"hold", hold, let_go},
+	{"leak", hold},	    {"split", split},
 };
 
 /* The one that the device began with. */
