@@ -126,6 +126,8 @@ void *pvi_dma_alloc(struct device *dev, size_t size, dma_addr_t *ret_addr, gfp_t
 	u64 limit =
 		min3(dev->coherent_dma_mask, dev->bus_dma_limit ?: U64_MAX, ep->viommu->input.last);
 
+	if (attrs & DMA_ATTR_NO_WARN)
+		gfp |= __GFP_NOWARN;
 	return alloc_mapped(ep, size, limit, ret_addr, gfp);
 }
 
