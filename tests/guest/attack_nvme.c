@@ -7,6 +7,7 @@
  *   window  the same with WINDOW and SWEEP lines
  *   high    the same with HIGH lines
  *   aim     see attack_aim.c
+ *   api     see dma_api.h
  * QEMU's nvme does not notice that a DMA was refused, so the virtio-iommu is asked: what
  * had no effect, and came with a fault report, was refused. A witness (attack_witness.c) says
  * when a report that there is has come.
@@ -19,13 +20,14 @@
 #include <linux/slab.h>
 
 #include "attack_nvme.h"
+#include "dma_api.h"
 
 static unsigned int nvme_bits = 64;
-module_param(nvme_bits, uint, 0444);
-MODULE_PARM_DESC(nvme_bits, "how many address bits the driver says that an nvme has (64)");
+module_param(nvme_bits, uint, 0644);
+MODULE_PARM_DESC(nvme_bits,
+		 "how many address bits the driver says that an nvme has (64); 0: says nothing");
 
 #define DEPTH	16u
-#define SECTOR	512u
 #define WAIT_US 2000000u
 
 static struct nvme_engine *engine_of(struct attacker *a)
@@ -79,7 +81,7 @@ static int transfer(struct nvme_engine *e, bool to_device, u64 addr)
 		.rw.dptr.prp1 = cpu_to_le64(addr),
 	};
 
-	if (offset_in_page(addr) > PAGE_SIZE - SECTOR)
+	if (offset_in_page(addr) > PAGE_SIZE - ATTACK_SECTOR)
 		c.rw.dptr.prp2 = cpu_to_le64((addr & PAGE_MASK) + PAGE_SIZE);
 	return execute(e, &e->io, &c);
 }
@@ -97,7 +99,7 @@ static void get_data(struct attacker *a, void *to)
 {
 	struct nvme_engine *e = engine_of(a);
 
-	memset(e->sector, 0, SECTOR);
+	memset(e->sector, 0, ATTACK_SECTOR);
 	if (transfer(e, false, e->sector_addr))
 		pci_err(a->pdev, "cannot read the disk: status %#x\n", e->status);
 	memcpy(to, e->sector, ATTACK_BYTES);
@@ -163,6 +165,29 @@ int attack_nvme_write(struct attacker *a, u64 iova)
 {
 	engine_of(a)->settled = false;
 	return transfer(engine_of(a), false, iova);
+}
+
+int attack_nvme_put(struct attacker *a, u64 addr, const void *from)
+{
+	struct nvme_engine *e = engine_of(a);
+	int r;
+
+	memcpy(e->sector, from, ATTACK_SECTOR);
+	r = transfer(e, true, e->sector_addr);
+	return r ?: attack_nvme_write(a, addr);
+}
+
+int attack_nvme_get(struct attacker *a, u64 addr, void *to)
+{
+	struct nvme_engine *e = engine_of(a);
+	int r;
+
+	e->settled = false;
+	r = transfer(e, true, addr);
+	if (!r)
+		r = transfer(e, false, e->sector_addr);
+	memcpy(to, e->sector, ATTACK_SECTOR);
+	return r;
 }
 
 /* ---- setting it up ---- */
@@ -241,7 +266,7 @@ int attack_nvme_enable(struct nvme_engine *e)
 	if (r)
 		return r;
 	e->a.regs = pcim_iomap_table(pdev)[0];
-	r = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(nvme_bits));
+	r = nvme_bits ? dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(nvme_bits)) : 0;
 	if (!r)
 		r = queue_init(e, &e->admin, 0);
 	if (r)
@@ -335,6 +360,7 @@ static int nvme_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	debugfs_create_file("window", 0400, e->a.dir, &e->a, &window_ops);
 	debugfs_create_file("high", 0400, e->a.dir, &e->a, &high_ops);
 	attack_aim_add(&e->a);
+	attack_api_add(&e->a);
 	return 0;
 }
 

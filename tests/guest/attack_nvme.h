@@ -7,6 +7,8 @@
 
 #include "pvi_attack.h"
 
+#define ATTACK_SECTOR 512u
+
 struct nvme_queue {
 	struct nvme_command *sq;
 	struct nvme_completion *cq;
@@ -32,5 +34,10 @@ void attack_nvme_disable(struct nvme_engine *e);
  * translation, and reports that there is none, for every word.
  */
 int attack_nvme_write_word(struct nvme_engine *e, u64 addr);
+
+/* By way of the disk's first sector: the device writes what is at @from to @addr, ... */
+int attack_nvme_put(struct attacker *a, u64 addr, const void *from);
+/* ... or reads @addr, and @to gets what it read. ATTACK_SECTOR bytes; 0 or -errno. */
+int attack_nvme_get(struct attacker *a, u64 addr, void *to);
 
 #endif
