@@ -6,6 +6,7 @@
 #include "vmm/log.h"
 #include "vmm/memlock.h"
 #include "vmm/vfio_check.h"
+#include "vmm/vfio_container.h"
 #include "vmm/vfio_group.h"
 #include "vmm/vm.h"
 
@@ -30,13 +31,14 @@ static int check_device(const struct vfio_device_config *config, int *ret_group)
 }
 
 /*
- * Each group has a container of its own, for each of which the kernel counts what is locked.
- * Direct-map locks all of RAM, now; else the guest's mappings are locked as they come.
+ * The kernel counts what is locked for each container. Direct-map locks all of RAM, now; else
+ * the guest's mappings are locked as they come.
  */
 static int check_limit(const struct vm *vm, const struct vfio_device_config *first,
 		       unsigned int nr_groups, uint64_t *ret_limit)
 {
-	uint64_t need = vm->mem.size * nr_groups, limit = memlock_raise(need);
+	unsigned int nr = vfio_container_shared(vm) ? 1 : nr_groups;
+	uint64_t need = vm->mem.size * nr, limit = memlock_raise(need);
 	unsigned long long need_kib = need >> 10, limit_kib = limit >> 10;
 
 	if (limit >= need)
@@ -45,10 +47,11 @@ static int check_limit(const struct vm *vm, const struct vfio_device_config *fir
 		*ret_limit = limit;
 		return 0;
 	}
-	log_error("--assign %s: all of the guest's memory will be locked, for each IOMMU group "
-		  "(%u), %llu KiB, but the limit is %llu KiB; raise it: ulimit -l %llu "
-		  "(LimitMEMLOCK= of a service), or give less --mem",
-		  first->name, nr_groups, need_kib, limit_kib, need_kib);
+	log_error("--assign %s: all of the guest's memory will be locked%s, %llu KiB, but the limit "
+		  "is %llu KiB; raise it: ulimit -l %llu (LimitMEMLOCK= of a service), or give "
+		  "less --mem",
+		  first->name, nr > 1 ? ", for each IOMMU group" : "", need_kib, limit_kib,
+		  need_kib);
 	return -EINVAL;
 }
 

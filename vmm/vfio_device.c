@@ -12,6 +12,7 @@
 #include "vmm/log.h"
 #include "vmm/vfio_bar.h"
 #include "vmm/vfio_config.h"
+#include "vmm/vfio_container.h"
 #include "vmm/vfio_device.h"
 #include "vmm/vfio_group.h"
 #include "vmm/vfio_irq.h"
@@ -320,7 +321,7 @@ static int add_endpoint(struct vfio_device *dev, struct vm *vm, unsigned int slo
 	const struct pvi_endpoint_config config = {
 		.reserved = &msi,
 		.nr_reserved = 1,
-		.backend = pvi_vfio_backend(dev->group->vfio),
+		.backend = pvi_vfio_backend(dev->group->container->vfio),
 	};
 	int err = pvi_endpoint_add(vm->iommu, slot << 3, &config, &dev->endpoint);
 
@@ -460,7 +461,7 @@ void vfio_device_free(struct vfio_device *dev)
 
 void vfio_device_stats(struct vfio_device *dev, FILE *out)
 {
-	struct vfio_group_stats *g = &dev->group->stats;
+	struct vfio_container_stats *g = &dev->group->container->stats;
 	struct pvi_endpoint_stats s;
 
 	pvi_endpoint_get_stats(dev->endpoint, &s);
@@ -488,7 +489,7 @@ void vfio_device_stats(struct vfio_device *dev, FILE *out)
 
 void vfio_device_summary(struct vfio_device *dev)
 {
-	const struct vfio_group_stats *g = &dev->group->stats;
+	const struct vfio_container_stats *g = &dev->group->container->stats;
 	const struct pci_exits *e = &dev->fn.exits;
 
 	log_info("--assign %s: exits: %" PRIu64 " config, %" PRIu64 " MSI-X table, %" PRIu64

@@ -6,22 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include <pviommu/vfio.h>
 
 #include "vmm/host_sysfs.h"
+#include "vmm/vfio_container.h"
 #include "vmm/vfio_group.h"
 #include "vmm/vfio_sys.h"
 #include "vmm/vm.h"
 
-struct why {
-	char *text;
-	size_t size;
-};
-
 static int __attribute__((format(printf, 3, 4)))
-wrong(const struct why *why, int err, const char *fmt, ...)
+wrong(const struct vfio_why *why, int err, const char *fmt, ...)
 {
 	va_list args;
 
@@ -36,7 +29,7 @@ wrong(const struct why *why, int err, const char *fmt, ...)
 int vfio_group_check(const char *root, const struct host_pci *dev, bool unsafe, char *ret_why,
 		     size_t size)
 {
-	const struct why why = {ret_why, size};
+	const struct vfio_why why = {ret_why, size};
 	struct host_pci other;
 	char allowed[8] = "";
 
@@ -65,54 +58,9 @@ int vfio_group_check(const char *root, const struct host_pci *dev, bool unsafe, 
 	return 0;
 }
 
-/* --- what the container is asked, counted --- */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static void pinned(struct vfio_group_stats *s, uint64_t more)
-{
-	uint64_t now = atomic_fetch_add(&s->pinned_bytes, more) + more;
-
-	/* One writer: requests are serialised. */
-	if (now > s->peak_pinned_bytes)
-		s->peak_pinned_bytes = now;
-}
-
-/* As ioctl(2), for the library. */
-static int counted_ioctl(void *ctx, int fd, unsigned long request, void *arg)
-{
-	struct vfio_group_stats *s = &((struct vfio_group *)ctx)->stats;
-	uint64_t begin = now_ns();
-	int r = vfio_sys_ioctl(fd, request, arg);
-	uint64_t ns = now_ns() - begin;
-
-	if (request == VFIO_IOMMU_MAP_DMA) {
-		s->map_calls++;
-		s->map_ns += ns;
-		if (r >= 0)
-			pinned(s, ((struct vfio_iommu_type1_dma_map *)arg)->size);
-	} else if (request == VFIO_IOMMU_UNMAP_DMA) {
-		s->unmap_calls++;
-		s->unmap_ns += ns;
-		/* The kernel says how much it was. */
-		if (r >= 0)
-			s->pinned_bytes -= ((struct vfio_iommu_type1_dma_unmap *)arg)->size;
-	}
-	if (r >= 0)
-		return r;
-	errno = -r;
-	return -1;
-}
-
 /* --- set-up --- */
 
-static int open_group(struct vfio_group *g, const char *bdf, const struct why *why)
+static int open_group(struct vfio_group *g, const char *bdf, const struct vfio_why *why)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};
 	char path[32];
@@ -142,31 +90,6 @@ static int open_group(struct vfio_group *g, const char *bdf, const struct why *w
 	return err < 0 ? wrong(why, err, "%s: %s", path, strerror(-err)) : 0;
 }
 
-static int open_container(struct vfio_group *g, const struct why *why)
-{
-	int err;
-
-	g->container = vfio_sys_open("/dev/vfio/vfio");
-	if (g->container < 0)
-		return wrong(why, -EINVAL, "/dev/vfio/vfio: %s; see that you may open it",
-			     strerror(-g->container));
-	if (vfio_sys_ioctl(g->container, VFIO_GET_API_VERSION, NULL) != VFIO_API_VERSION ||
-	    vfio_sys_ioctl(g->container, VFIO_CHECK_EXTENSION,
-			   (void *)(uintptr_t)VFIO_TYPE1v2_IOMMU) <= 0)
-		return wrong(why, -EINVAL,
-			     "this kernel's VFIO has no type1 v2 IOMMU; load vfio_iommu_type1");
-	err = vfio_sys_ioctl(g->fd, VFIO_GROUP_SET_CONTAINER, &g->container);
-	if (err < 0)
-		return wrong(why, err, "cannot join a VFIO container: %s", strerror(-err));
-	err = vfio_sys_ioctl(g->container, VFIO_SET_IOMMU, (void *)(uintptr_t)VFIO_TYPE1v2_IOMMU);
-	if (err == -EPERM)
-		return wrong(why, -EINVAL,
-			     "the host does not remap interrupts, so that a guest could send any "
-			     "to the host; turn it on in the firmware, or load vfio_iommu_type1 "
-			     "with allow_unsafe_interrupts=1 and say unsafe-interrupts here");
-	return err < 0 ? wrong(why, err, "cannot set its IOMMU up: %s", strerror(-err)) : 0;
-}
-
 /* KVM then knows whether the group's DMA is coherent, and keeps it while it may use it. */
 static int tell_kvm(struct vm *vm, int group_fd, bool add)
 {
@@ -188,53 +111,34 @@ static int tell_kvm(struct vm *vm, int group_fd, bool add)
 	return err < 0 ? err : 0;
 }
 
-static int make_backend(struct vfio_group *g, const struct why *why)
-{
-	const struct memory *mem = &g->vm->mem;
-	struct pvi_vfio_ram ram[2];
-	struct pvi_vfio_config config = {
-		.container = g->container, .ram = ram, .ioctl = counted_ioctl, .ctx = g};
-	int err;
-
-	for (unsigned int i = 0; i < 2; i++)
-		if (mem->slot[i].size)
-			ram[config.nr_ram++] = (struct pvi_vfio_ram){
-				mem->slot[i].gpa, mem->slot[i].size, mem->slot[i].hva};
-	err = pvi_vfio_new(g->vm->iommu, &config, &g->vfio);
-	if (!err)
-		return 0;
-	return wrong(why, err, "the host's IOMMU does not take guest memory: %s", strerror(-err));
-}
-
-static int set_up(struct vfio_group *g, const char *bdf, const struct why *why)
+static int set_up(struct vfio_group *g, const char *bdf, const struct vfio_why *why)
 {
 	int err;
 
-	err = open_group(g, bdf, why) ?: open_container(g, why);
+	err = open_group(g, bdf, why) ?: vfio_container_get(g->vm, g->fd, &g->container, why);
 	if (err)
 		return err;
 	err = tell_kvm(g->vm, g->fd, true);
 	if (err)
 		return wrong(why, err, "KVM does not take its group: %s", strerror(-err));
 	g->in_kvm = true;
-	return make_backend(g, why);
+	return 0;
 }
 
 static void destroy(struct vfio_group *g)
 {
-	pvi_vfio_free(g->vfio);
 	if (g->in_kvm)
 		tell_kvm(g->vm, g->fd, false);
-	/* The group leaves the container as the last of it closes. */
+	/* Which unmaps; the group leaves it as it closes itself. */
+	vfio_container_put(g->container);
 	vfio_sys_close(g->fd);
-	vfio_sys_close(g->container);
 	free(g);
 }
 
 int vfio_group_get(struct vm *vm, const struct host_pci *dev, struct vfio_group **ret_group,
 		   char *ret_why, size_t size)
 {
-	const struct why why = {ret_why, size};
+	const struct vfio_why why = {ret_why, size};
 	struct vfio_group *g;
 	int err;
 
@@ -250,7 +154,7 @@ int vfio_group_get(struct vm *vm, const struct host_pci *dev, struct vfio_group 
 		return wrong(&why, -ENOMEM, "out of memory");
 	g->vm = vm;
 	g->id = dev->group;
-	g->fd = g->container = -1;
+	g->fd = -1;
 	err = set_up(g, dev->bdf, &why);
 	if (err) {
 		destroy(g);

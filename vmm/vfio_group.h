@@ -1,39 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IOMMU groups of the host that belong to the VM. Each has a VFIO container of its own, since
- * it cannot leave one while its devices are open, and is one backend of the VM's IOMMU: the
- * devices of a group share a domain. All of it is set-up and end, on the main thread, but for
- * the counters.
+ * IOMMU groups of the host that belong to the VM, each in a VFIO container, which is a backend
+ * of the VM's IOMMU: the devices of a group share a domain. All of it is set-up and end, on the
+ * main thread.
  */
 #ifndef VMM_VFIO_GROUP_H
 #define VMM_VFIO_GROUP_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "vmm/host_pci.h"
 
 struct vm;
-struct pvi_vfio;
-
-/* Of the host's IOMMU: calls, the nanoseconds they took, and bytes locked by them. */
-struct vfio_group_stats {
-	atomic_uint_fast64_t map_calls, map_ns;
-	atomic_uint_fast64_t unmap_calls, unmap_ns;
-	atomic_uint_fast64_t pinned_bytes, peak_pinned_bytes;
-};
+struct vfio_container;
 
 struct vfio_group {
 	struct vfio_group *next;
 	struct vm *vm;
 	int id; /* as the kernel numbers it */
-	int fd, container;
+	int fd;
+	struct vfio_container *container;
 	bool in_kvm;
 	unsigned int users; /* devices */
-	struct pvi_vfio *vfio;
-	struct vfio_group_stats stats;
 };
 
 /*

@@ -32,6 +32,7 @@ enum vm_iommu { VM_IOMMU_STRICT, VM_IOMMU_BOOT_BYPASS, VM_IOMMU_OFF };
 
 struct vcpu;
 struct vm_watcher;
+struct vfio_container;
 struct vfio_group;
 
 /* One of them. */
@@ -53,8 +54,9 @@ struct vm {
 	struct viommu_fn *viommu_fn; /* NULL with --iommu off */
 	struct vm_device *device;    /* in slot order */
 	unsigned int nr_devices;
-	struct vfio_group *groups; /* of the host, that assigned devices belong to */
-	int vfio_kvm_fd;	   /* KVM's list of these groups; -1: none */
+	struct vfio_group *groups;	  /* of the host, that assigned devices belong to */
+	struct vfio_container *container; /* that takes all of them; NULL: none, or one each */
+	int vfio_kvm_fd;		  /* KVM's list of these groups; -1: none */
 	struct memslots memslots;
 	struct log_rate fault_rate[PCI_MAX_SLOTS]; /* of the messages about DMA faults */
 

@@ -40,7 +40,7 @@ nothing_left() { # WHAT
 	equal "$1: processes left" "$(pidof pviommu)" ""
 }
 
-# Its devices are set up once it writes its statistics.
+# Its devices are set up once it writes its statistics; $locked is the memory it has locked then.
 starts() { # WHAT OPTION...
 	what=$1
 	shift
@@ -53,6 +53,7 @@ starts() { # WHAT OPTION...
 		usleep 100000
 	done
 	check "$what: starts" [ -s started ]
+	locked=$(awk '$1 == "VmLck:" { print $2 }' /proc/$vmm/status)
 	kill $vmm 2>/dev/null
 	wait $vmm
 	equal "$what: ends by signal: $(head -n 1 err)" $? 6
@@ -142,7 +143,12 @@ limits() {
 		as_user "ulimit -l 8192; exec $run --iommu off --assign $disk"
 	bad "memory to be locked for two groups" \
 		"327680 KiB, but the limit is 163840 KiB; raise it: ulimit -l 327680" "$disk" \
-		limited 163840 "$run --iommu off --assign $disk --assign $nic"
+		limited 163840 "$run --iommu boot-bypass --assign $disk --assign $nic"
+	starts "two groups, mapped by the guest" --assign "$disk" --assign "$nic"
+	equal "two groups, mapped by the guest: KiB locked" "$locked" 0
+	# All of it is mapped for both, in one container.
+	starts "two groups, all of memory mapped" --iommu off --assign "$disk" --assign "$nic"
+	equal "two groups, all of memory mapped: KiB locked" "$locked" 163840
 	unsafe=/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts
 	echo 1 >$unsafe
 	bad "unsafe interrupts" "allows unsafe interrupts" "$disk" $run --assign "$disk"

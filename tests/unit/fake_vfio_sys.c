@@ -16,10 +16,11 @@
 #include "vmm/memslot.h"
 #include "vmm/vfio_sys.h"
 
-#define FD_GROUP     1001
-#define FD_CONTAINER 1002
+#define FD_FIRST     1001
 #define FD_DEVICE    1003
 #define FD_KVM	     1004
+#define FD_GROUP     1010 /* and up, one a group */
+#define FD_CONTAINER 1020 /* and up, in the order in which they were opened */
 #define REGION_SHIFT 40
 
 struct fake_vfio_sys fake_sys;
@@ -100,39 +101,57 @@ uint16_t fake_sys_command(void)
 
 int vfio_sys_open(const char *path)
 {
-	char group[32];
+	int group;
 
 	if (fails())
 		return -fake_sys.error;
-	snprintf(group, sizeof(group), "/dev/vfio/%d", FAKE_GROUP);
 	if (!strcmp(path, "/dev/vfio/vfio")) {
 		if (fake_sys.container_error)
 			return fake_sys.container_error;
 		fake_sys.files++;
-		return FD_CONTAINER;
+		return FD_CONTAINER + (int)fake_sys.containers++;
 	}
-	assert_string_equal(path, group);
+	assert_int_equal(sscanf(path, "/dev/vfio/%d", &group), 1);
+	group -= FAKE_GROUP;
+	assert_in_range(group, 0, FAKE_GROUPS - 1);
 	if (fake_sys.group_error)
 		return fake_sys.group_error;
-	if (fake_sys.group_open)
+	if (fake_sys.group_open[group])
 		return -EBUSY;
-	fake_sys.group_open = true;
+	fake_sys.group_open[group] = true;
 	fake_sys.files++;
-	return FD_GROUP;
+	return FD_GROUP + group;
+}
+
+static bool is_group(int fd)
+{
+	return fd >= FD_GROUP && fd < FD_GROUP + FAKE_GROUPS;
+}
+
+/* The groups in it. */
+static unsigned int joined(int container)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < FAKE_GROUPS; i++)
+		n += fake_sys.container[i] == container;
+	return n;
 }
 
 void vfio_sys_close(int fd)
 {
 	if (fd < 0)
 		return;
-	if (fd < FD_GROUP) {
+	if (fd < FD_FIRST) {
 		close(fd);
 		return;
 	}
 	assert_true(fake_sys.files);
 	fake_sys.files--;
-	if (fd == FD_GROUP)
-		fake_sys.group_open = fake_sys.container_set = fake_sys.iommu_set = false;
+	if (is_group(fd)) {
+		fake_sys.group_open[fd - FD_GROUP] = false;
+		fake_sys.container[fd - FD_GROUP] = 0;
+	}
 	if (fd == FD_DEVICE) {
 		assert_int_equal(fake_sys.maps, 0);
 		fake_sys.device_open = false;
@@ -281,12 +300,12 @@ static int bus_info(struct vfio_pci_hot_reset_info *info)
 static int bus_reset(const struct vfio_pci_hot_reset *arg)
 {
 	assert_int_equal(arg->count, 1);
-	assert_int_equal(arg->group_fds[0], FD_GROUP);
+	assert_true(is_group(arg->group_fds[0]));
 	fake_sys.bus_resets++;
 	return 0;
 }
 
-static int on_group(unsigned long request, void *arg)
+static int on_group(int group, unsigned long request, void *arg)
 {
 	struct vfio_group_status *status = arg;
 
@@ -295,11 +314,13 @@ static int on_group(unsigned long request, void *arg)
 		status->flags = fake_sys.not_viable ? 0 : VFIO_GROUP_FLAGS_VIABLE;
 		return 0;
 	case VFIO_GROUP_SET_CONTAINER:
-		assert_int_equal(*(int *)arg, FD_CONTAINER);
-		fake_sys.container_set = true;
+		assert_int_equal(fake_sys.container[group], 0);
+		if (joined(*(int *)arg) && fake_sys.join_error)
+			return fake_sys.join_error;
+		fake_sys.container[group] = *(int *)arg;
 		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
-		assert_true(fake_sys.iommu_set);
+		assert_true(fake_sys.iommu_set && fake_sys.container[group]);
 		assert_false(fake_sys.device_open);
 		fake_sys.device_open = true;
 		fake_sys.files++;
@@ -308,7 +329,7 @@ static int on_group(unsigned long request, void *arg)
 	return -ENOTTY;
 }
 
-static int on_container(unsigned long request, void *arg)
+static int on_container(int container, unsigned long request, void *arg)
 {
 	struct vfio_iommu_type1_info *info = arg;
 
@@ -318,7 +339,7 @@ static int on_container(unsigned long request, void *arg)
 	case VFIO_CHECK_EXTENSION:
 		return !fake_sys.no_type1;
 	case VFIO_SET_IOMMU:
-		assert_true(fake_sys.container_set);
+		assert_int_equal(joined(container), 1);
 		if (fake_sys.iommu_error)
 			return fake_sys.iommu_error;
 		fake_sys.iommu_set = true;
@@ -370,6 +391,7 @@ static int on_device(unsigned long request, void *arg)
 static int on_kvm(unsigned long request, void *arg)
 {
 	const struct kvm_device_attr *attr = arg;
+	int group;
 
 	if (request == KVM_CREATE_DEVICE) {
 		((struct kvm_create_device *)arg)->fd = FD_KVM;
@@ -377,8 +399,9 @@ static int on_kvm(unsigned long request, void *arg)
 	}
 	assert_int_equal(request, KVM_SET_DEVICE_ATTR);
 	assert_int_equal(attr->group, KVM_DEV_VFIO_GROUP);
-	assert_int_equal(*(int *)(uintptr_t)attr->addr, FD_GROUP);
-	fake_sys.in_kvm = attr->attr == KVM_DEV_VFIO_GROUP_ADD;
+	group = *(int *)(uintptr_t)attr->addr;
+	assert_true(is_group(group));
+	fake_sys.in_kvm[group - FD_GROUP] = attr->attr == KVM_DEV_VFIO_GROUP_ADD;
 	return 0;
 }
 
@@ -386,15 +409,11 @@ int vfio_sys_ioctl(int fd, unsigned long request, void *arg)
 {
 	if (fails())
 		return -fake_sys.error;
-	switch (fd) {
-	case FD_GROUP:
-		return on_group(request, arg);
-	case FD_CONTAINER:
-		return on_container(request, arg);
-	case FD_DEVICE:
-		return on_device(request, arg);
-	}
-	return on_kvm(request, arg);
+	if (is_group(fd))
+		return on_group(fd - FD_GROUP, request, arg);
+	if (fd >= FD_CONTAINER)
+		return on_container(fd, request, arg);
+	return fd == FD_DEVICE ? on_device(request, arg) : on_kvm(request, arg);
 }
 
 /* --- memory slots --- */

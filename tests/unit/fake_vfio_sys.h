@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stands in for vmm/vfio_sys.c and vmm/memslot.c: a host with one group (5), one device in it
- * (TREE_A of host_tree.h), and a KVM that takes memory slots. By the kernel's rules where they
+ * Stands in for vmm/vfio_sys.c and vmm/memslot.c: a host with two groups, 5 with one device in it
+ * (TREE_A of host_tree.h) and 6, and a KVM that takes memory slots. By the kernel's rules where they
  * matter: one kind of interrupt at a time, no file twice, the IOMMU only with a group. Reads and
  * writes of the device's regions may come from any thread, as in the kernel.
  */
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define FAKE_GROUP   5
+#define FAKE_GROUPS  2
 #define FAKE_REGIONS 9
 #define FAKE_SLOTS   64
 
@@ -31,6 +32,7 @@ struct fake_vfio_sys {
 	int group_error, container_error; /* of open; -errno */
 	bool not_viable, no_type1, no_info;
 	int iommu_error; /* of SET_IOMMU */
+	int join_error;	 /* of a group that is to join another's container */
 	int intx_error;
 	uint32_t device_flags;
 	unsigned int nr_irqs[3];   /* line, MSI, MSI-X */
@@ -45,7 +47,9 @@ struct fake_vfio_sys {
 	/* What is. */
 	atomic_uint calls;  /* of any kind */
 	unsigned int files; /* open */
-	bool group_open, container_set, iommu_set, in_kvm, device_open;
+	bool group_open[FAKE_GROUPS], in_kvm[FAKE_GROUPS], iommu_set, device_open;
+	int container[FAKE_GROUPS]; /* its fd, 0: none */
+	unsigned int containers;    /* that were opened */
 	int irq_index; /* enabled; -1: none */
 	unsigned int irq_count;
 	int irq_fd[64], unmask_fd;

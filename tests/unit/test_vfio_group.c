@@ -15,6 +15,7 @@
 #include "fake_vfio_sys.h"
 #include "fake_vm.h"
 #include "host_tree.h"
+#include "vmm/vfio_container.h"
 #include "vmm/vfio_group.h"
 
 #define RAM (1ull << 20)
@@ -58,7 +59,8 @@ static void end_vm(void)
 {
 	assert_null(vm.groups);
 	assert_int_equal(fake_sys.files, 0);
-	assert_false(fake_sys.in_kvm);
+	assert_null(vm.container);
+	assert_false(fake_sys.in_kvm[0] || fake_sys.in_kvm[1]);
 	pvi_iommu_free(vm.iommu);
 	memory_done(&vm.mem);
 	bus_done(&vm.bus);
@@ -108,12 +110,17 @@ static void before_anything(void **state)
 	assert_int_equal(vfio_group_check(tree_root, &dev, false, why, sizeof(why)), 0);
 }
 
-static int get(struct vfio_group **ret)
+static int get_of(const char *bdf, struct vfio_group **ret)
 {
-	struct host_pci dev = read_pci(TREE_A);
+	struct host_pci dev = read_pci(bdf);
 
 	why[0] = '\0';
 	return vfio_group_get(&vm, &dev, ret, why, sizeof(why));
+}
+
+static int get(struct vfio_group **ret)
+{
+	return get_of(TREE_A, ret);
 }
 
 static void opened_once(void **state)
@@ -123,17 +130,17 @@ static void opened_once(void **state)
 	assert_int_equal(get(&a), 0);
 	assert_int_equal(get(&b), 0);
 	assert_ptr_equal(a, b);
-	assert_true(fake_sys.in_kvm);
+	assert_true(fake_sys.in_kvm[0]);
 	/* Direct-map: all of RAM, counted. */
 	assert_int_equal(fake_sys.dma_bytes, RAM);
-	assert_int_equal(a->stats.pinned_bytes, RAM);
-	assert_int_equal(a->stats.map_calls, 1);
+	assert_int_equal(a->container->stats.pinned_bytes, RAM);
+	assert_int_equal(a->container->stats.map_calls, 1);
 	assert_true(vfio_group_open_device(a, TREE_A) > 0);
 	fake_sys.device_open = false;
 	fake_sys.files--;
 	vfio_group_put(a);
-	assert_true(fake_sys.group_open);
-	assert_int_equal(b->stats.peak_pinned_bytes, RAM);
+	assert_true(fake_sys.group_open[0]);
+	assert_int_equal(b->container->stats.peak_pinned_bytes, RAM);
 	vfio_group_put(b);
 	vfio_group_put(NULL);
 	assert_int_equal(fake_sys.dma_bytes, 0);
@@ -146,9 +153,58 @@ static void nothing_mapped_in_strict(void **state)
 	end_vm();
 	make_vm(VM_IOMMU_STRICT);
 	assert_int_equal(get(&g), 0);
-	assert_int_equal(g->stats.pinned_bytes, 0);
-	assert_int_equal(g->stats.map_calls, 0);
+	assert_int_equal(g->container->stats.pinned_bytes, 0);
+	assert_int_equal(g->container->stats.map_calls, 0);
 	vfio_group_put(g);
+}
+
+/* Direct-map: all of RAM is locked once for both, until the last of them goes. */
+static void one_container(void **state)
+{
+	struct vfio_group *a, *b;
+
+	assert_int_equal(get(&a), 0);
+	assert_int_equal(get_of(TREE_B, &b), 0);
+	assert_ptr_not_equal(a, b);
+	assert_ptr_equal(a->container, b->container);
+	assert_int_equal(fake_sys.containers, 1);
+	assert_int_equal(fake_sys.dma_bytes, RAM);
+	assert_int_equal(b->container->stats.pinned_bytes, RAM);
+	assert_int_equal(b->container->stats.map_calls, 1);
+	assert_true(fake_sys.in_kvm[0] && fake_sys.in_kvm[1]);
+	vfio_group_put(a);
+	assert_false(fake_sys.group_open[0] || fake_sys.in_kvm[0]);
+	assert_int_equal(fake_sys.dma_bytes, RAM);
+	/* And comes again. */
+	assert_int_equal(get(&a), 0);
+	assert_int_equal(fake_sys.containers, 1);
+	vfio_group_put(b);
+	vfio_group_put(a);
+	assert_int_equal(fake_sys.dma_bytes, 0);
+}
+
+/* What the guest may attach to different domains stays apart; so does what the kernel keeps so. */
+static void containers_apart(void **state)
+{
+	struct vfio_group *a, *b;
+
+	fake_sys.join_error = -EINVAL;
+	assert_int_equal(get(&a), 0);
+	assert_int_equal(get_of(TREE_B, &b), 0);
+	assert_ptr_not_equal(a->container, b->container);
+	assert_int_equal(fake_sys.dma_bytes, 2 * RAM);
+	vfio_group_put(a);
+	vfio_group_put(b);
+	fake_sys.join_error = 0;
+	for (int mode = VM_IOMMU_STRICT; mode < VM_IOMMU_OFF; mode++) {
+		end_vm();
+		make_vm((enum vm_iommu)mode);
+		assert_int_equal(get(&a), 0);
+		assert_int_equal(get_of(TREE_B, &b), 0);
+		assert_ptr_not_equal(a->container, b->container);
+		vfio_group_put(b);
+		vfio_group_put(a);
+	}
 }
 
 static void says(const char *word)
@@ -205,14 +261,42 @@ static void ladder(void **state)
 	vfio_group_put(g);
 }
 
+/* Nor does the second group leave more than the first had. */
+static void second_ladder(void **state)
+{
+	struct vfio_group *a, *b = NULL;
+	int step;
+
+	assert_int_equal(get(&a), 0);
+	fake_sys.error = ENOMEM;
+	/* The first call that fails may be that to join: what is then made is of its own. */
+	for (step = 0; step < 50; step++) {
+		fake_sys.fail_in = step;
+		if (!get_of(TREE_B, &b) && a->container == b->container)
+			break;
+		vfio_group_put(b);
+		b = NULL;
+		assert_int_equal(fake_sys.files, 2);
+		assert_int_equal(a->container->users, 1);
+		fake_sys.dma_bytes = RAM;
+	}
+	assert_in_range(step, 3, 10);
+	fake_sys.fail_in = -1;
+	vfio_group_put(b);
+	vfio_group_put(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(before_anything, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(opened_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_mapped_in_strict, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_container, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(containers_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(users_errors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ladder, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(second_ladder, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
