@@ -79,13 +79,18 @@ free_ep:
 	return NULL;
 }
 
-/* Detached. */
+/* It is in no domain any more, or never was. */
+static void free_domains(struct pvi_endpoint *ep)
+{
+	ida_free(&ep->viommu->domains, ep->bypass_domain);
+	ida_free(&ep->viommu->domains, ep->domain);
+}
+
+/* After free_domains(), or else their ids stay taken. */
 static void endpoint_free(struct pvi_endpoint *ep)
 {
 	pvi_dma_forget_all(ep);
 	pvi_space_done(&ep->space);
-	ida_free(&ep->viommu->domains, ep->bypass_domain);
-	ida_free(&ep->viommu->domains, ep->domain);
 	pci_dev_put(ep->pdev);
 	free_percpu(ep->counts.pcpu);
 	kfree(ep);
@@ -103,13 +108,24 @@ int pvi_endpoint_attach(struct pvi_endpoint *ep, bool bypass)
 	return pvi_batch_wait(&b);
 }
 
-static int detach(struct pvi_endpoint *ep)
+/*
+ * Drops what a driver may have left mapped, too. A domain that it may still be in is never
+ * another's: that one would reach what is mapped there, and this one the other's.
+ */
+static void leave_domain(struct pvi_endpoint *ep)
 {
 	struct pvi_batch b;
+	int r;
 
 	pvi_batch_init(&b, ep);
 	pvi_batch_detach(&b);
-	return pvi_batch_wait(&b);
+	r = pvi_batch_wait(&b);
+	if (!r)
+		free_domains(ep);
+	else
+		pci_err(ep->pdev,
+			"pviommu: DETACH failed (%d): domains %u and %u are not used again\n", r,
+			ep->domain, ep->bypass_domain);
 }
 
 /* The endpoint is whole: from here on the DMA API and sysfs find it. */
@@ -160,8 +176,12 @@ static int claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
 	r = pvi_endpoint_probe(ep);
 	if (!r)
 		r = pvi_endpoint_attach(ep, false);
-	if (r)
+	if (r) {
+		/* After a time-out an ATTACH may still come true. */
+		if (!READ_ONCE(v->rq.broken))
+			free_domains(ep);
 		goto free;
+	}
 	r = pvi_strategy_set(ep, pvi_strategy_find(pvi_default_strategy));
 	if (!r)
 		r = publish(ep);
@@ -174,7 +194,7 @@ static int claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
 undo:
 	set_dma_ops(&pdev->dev, NULL);
 	pvi_strategy_free(ep);
-	detach(ep);
+	leave_domain(ep);
 free:
 	endpoint_free(ep);
 	pci_err(pdev, "pviommu: endpoint %#x not claimed: error %d\n", id, r);
@@ -189,7 +209,7 @@ static void release(struct pvi_endpoint *ep)
 	set_dma_ops(&ep->pdev->dev, NULL);
 	xa_erase(&claimed, (unsigned long)&ep->pdev->dev);
 	pvi_strategy_free(ep);
-	detach(ep); /* drops what a driver may have left mapped, too */
+	leave_domain(ep);
 	/* By its ends: those of a device that was unplugged are gone already. */
 	device_link_remove(&ep->pdev->dev, &ep->viommu->vdev->dev);
 	list_del_rcu(&ep->node);

@@ -8,6 +8,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include "mapper.h"
 
 #define OLD 0x11
 #define NEW 0x22
@@ -133,7 +134,26 @@ static struct pci_driver mapper_driver = {
 	.remove = remove,
 };
 
-module_pci_driver(mapper_driver);
+static int __init mapper_init(void)
+{
+	int r = mapper_refuse_begin();
+
+	if (r)
+		return r;
+	r = pci_register_driver(&mapper_driver);
+	if (r)
+		mapper_refuse_end();
+	return r;
+}
+
+static void __exit mapper_exit(void)
+{
+	pci_unregister_driver(&mapper_driver);
+	mapper_refuse_end();
+}
+
+module_init(mapper_init);
+module_exit(mapper_exit);
 MODULE_DESCRIPTION("DMA mappings as a test wants them");
 MODULE_AUTHOR("pviommu");
 MODULE_LICENSE("GPL");
