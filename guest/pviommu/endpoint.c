@@ -166,7 +166,8 @@ static int claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
 	lockdep_assert_held(&pvi_lock);
 	if (pvi_endpoint_of(&pdev->dev))
 		return 0;
-	if (pdev->dev.dma_ops) {
+	/* Since 6.12 those of the kernel's IOMMU layer are none that one can see. */
+	if (pdev->dev.dma_ops || device_iommu_mapped(&pdev->dev)) {
 		pci_err(pdev, "pviommu: not claimed: another IOMMU driver has it\n");
 		return -EBUSY;
 	}
@@ -235,27 +236,39 @@ static bool in_use(struct pci_dev *pdev)
 	return device_for_each_child(&pdev->dev, NULL, has_driver);
 }
 
-static void claim_existing(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
-{
-	bool bound = pdev->dev.driver != NULL;
+enum outcome { TRIED, UNBINDABLE, IN_USE };
 
-	if (bound && in_use(pdev) && !pvi_rebind) {
-		pci_warn(pdev,
-			 "pviommu: not claimed: in use by %s; load pviommu first, or with "
-			 "rebind=1\n",
-			 pdev->dev.driver->name);
-		return;
-	}
-	if (bound)
-		device_release_driver(&pdev->dev);
+/* Only with the device's lock is it known whether it has a driver, and whose name that is. */
+static enum outcome try_claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+{
+	enum outcome o = TRIED;
+
 	device_lock(&pdev->dev);
 	if (!pdev->dev.driver) {
 		mutex_lock(&pvi_lock);
 		claim(v, pdev, id);
 		mutex_unlock(&pvi_lock);
+	} else if (!in_use(pdev) || pvi_rebind) {
+		o = UNBINDABLE;
+	} else {
+		pci_warn(pdev,
+			 "pviommu: not claimed: in use by %s; load pviommu first, or with "
+			 "rebind=1\n",
+			 pdev->dev.driver->name);
+		o = IN_USE;
 	}
 	device_unlock(&pdev->dev);
-	if (bound && device_attach(&pdev->dev) <= 0)
+	return o;
+}
+
+static void claim_existing(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+{
+	if (try_claim(v, pdev, id) != UNBINDABLE)
+		return;
+	device_release_driver(&pdev->dev);
+	if (try_claim(v, pdev, id) == UNBINDABLE)
+		pci_warn(pdev, "pviommu: not claimed: a driver was bound meanwhile\n");
+	if (device_attach(&pdev->dev) <= 0)
 		pci_warn(pdev, "pviommu: its driver did not bind again\n");
 }
 
@@ -343,6 +356,14 @@ static void driver_unbound(struct pvi_endpoint *ep)
 	pvi_write_off(ep);
 }
 
+/* With the device's lock, which the module's removal waits for before it releases @ep. */
+static void unpin(struct pvi_endpoint *ep)
+{
+	if (ep->pinned)
+		module_put(THIS_MODULE);
+	ep->pinned = false;
+}
+
 /*
  * Driver events come with the device's lock held, the others without. While a driver
  * is bound, the module can't go: its code is in the driver's DMA path.
@@ -373,11 +394,12 @@ static int notify(struct notifier_block *nb, unsigned long event, void *data)
 		return NOTIFY_OK;
 	case BUS_NOTIFY_UNBOUND_DRIVER:
 		driver_unbound(ep);
-		fallthrough;
+		unpin(ep);
+		return NOTIFY_OK;
 	case BUS_NOTIFY_DRIVER_NOT_BOUND:
-		if (ep->pinned)
-			module_put(THIS_MODULE);
-		ep->pinned = false;
+		/* Its probe failed. What it manages by devres it gives back only now. */
+		pvi_strategy_stop(ep);
+		unpin(ep);
 		return NOTIFY_OK;
 	}
 	return NOTIFY_DONE;

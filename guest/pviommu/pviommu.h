@@ -255,7 +255,7 @@ struct pvi_strategy {
 	void (*retire)(struct pvi_endpoint *ep);
 	/* Gives back what is not in use. May sleep. */
 	void (*trim)(struct pvi_endpoint *ep);
-	/* No driver is bound, and no DMA call under way: give everything back. May sleep. */
+	/* The driver is gone, or about to be: give everything back that is idle. May sleep. */
 	void (*stop)(struct pvi_endpoint *ep);
 	dma_addr_t (*map)(struct pvi_endpoint *ep, phys_addr_t phys, size_t size,
 			  const struct pvi_how *how);

@@ -15,7 +15,7 @@
 
 static char what[16];
 module_param_string(what, what, sizeof(what), 0644);
-MODULE_PARM_DESC(what, "of the next device: mask, sync, hold, leak, split");
+MODULE_PARM_DESC(what, "of the next device: mask, sync, hold, leak, split, fail");
 
 struct mapper {
 	unsigned int kind;
@@ -78,13 +78,24 @@ static int split(struct pci_dev *pdev, struct mapper *m)
 	return 0;
 }
 
+/* As a driver whose device does not answer. */
+static int fail(struct pci_dev *pdev, struct mapper *m)
+{
+	int r = hold(pdev, m);
+
+	if (r)
+		return r;
+	let_go(pdev, m);
+	return -EIO;
+}
+
 static const struct {
 	const char *name;
 	int (*begin)(struct pci_dev *pdev, struct mapper *m);
 	void (*end)(struct pci_dev *pdev, struct mapper *m);
 } kinds[] = {
 	{"mask", set_mask}, {"sync", sync_copy}, {"hold", hold, let_go},
-	{"leak", hold},	    {"split", split},
+	{"leak", hold},	    {"split", split},	 {"fail", fail},
 };
 
 /* The one that the device began with. */
@@ -136,13 +147,22 @@ static struct pci_driver mapper_driver = {
 
 static int __init mapper_init(void)
 {
-	int r = mapper_refuse_begin();
+	int r = mapper_group_begin();
 
 	if (r)
 		return r;
+	r = mapper_refuse_begin();
+	if (r)
+		goto end_group;
 	r = pci_register_driver(&mapper_driver);
 	if (r)
-		mapper_refuse_end();
+		goto end_refuse;
+	return 0;
+
+end_refuse:
+	mapper_refuse_end();
+end_group:
+	mapper_group_end();
 	return r;
 }
 
@@ -150,6 +170,7 @@ static void __exit mapper_exit(void)
 {
 	pci_unregister_driver(&mapper_driver);
 	mapper_refuse_end();
+	mapper_group_end();
 }
 
 module_init(mapper_init);

@@ -3,7 +3,9 @@
 #ifndef MAPPER_H
 #define MAPPER_H
 
-/* mapper_refuse.c, from the module's load to its end: 0 or -errno. */
+/* By the module's parameters, from its load to its end: 0 or -errno. */
+int mapper_group_begin(void);
+void mapper_group_end(void);
 int mapper_refuse_begin(void);
 void mapper_refuse_end(void);
 
