@@ -47,11 +47,11 @@ static int check_limit(const struct vm *vm, const struct vfio_device_config *fir
 		*ret_limit = limit;
 		return 0;
 	}
-	log_error("--assign %s: all of the guest's memory will be locked%s, %llu KiB, but the limit "
-		  "is %llu KiB; raise it: ulimit -l %llu (LimitMEMLOCK= of a service), or give "
-		  "less --mem",
-		  first->name, nr > 1 ? ", for each IOMMU group" : "", need_kib, limit_kib,
-		  need_kib);
+	log_error(
+		"--assign %s: all of the guest's memory will be locked%s, %llu KiB, but the limit "
+		"is %llu KiB; raise it: ulimit -l %llu (LimitMEMLOCK= of a service), or give "
+		"less --mem",
+		first->name, nr > 1 ? ", for each IOMMU group" : "", need_kib, limit_kib, need_kib);
 	return -EINVAL;
 }
 

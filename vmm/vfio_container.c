@@ -120,7 +120,8 @@ static void destroy(struct vfio_container *c)
 	free(c);
 }
 
-static int new(struct vm *vm, int group_fd, struct vfio_container **ret, const struct vfio_why *why)
+static int new (struct vm *vm, int group_fd, struct vfio_container **ret,
+		const struct vfio_why *why)
 {
 	struct vfio_container *c = calloc(1, sizeof(*c));
 	int err;
@@ -150,7 +151,7 @@ int vfio_container_get(struct vm *vm, int group_fd, struct vfio_container **ret_
 		*ret_container = vm->container;
 		return 0;
 	}
-	err = new(vm, group_fd, ret_container, why);
+	err = new (vm, group_fd, ret_container, why);
 	if (!err && !vm->container && vfio_container_shared(vm))
 		vm->container = *ret_container;
 	return err;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/wire.h"
 #include "vmm/vfio_reset.h"
 #include "vmm/vfio_sys.h"
 
 #define MAX_DEPENDENT 256u
+#define MAX_CAPS      48u
 
 /* Does a reset of its bus touch only devices of the group? */
 static bool bus_is_ours(int device, int group_id)
@@ -31,14 +34,38 @@ static bool bus_is_ours(int device, int group_id)
 	return ours;
 }
 
+/* Does the function reset itself? */
+static bool has_flr(const uint8_t *cfg)
+{
+	unsigned int at = cfg[PCI_CAPABILITY_LIST] & ~3u, n = 0;
+
+	if (!(pvi_get16(cfg + PCI_STATUS) & PCI_STATUS_CAP_LIST))
+		return false;
+	for (; at >= PCI_STD_HEADER_SIZEOF && at <= PCI_CFG_LEGACY - 8 && n < MAX_CAPS; n++) {
+		if (cfg[at] == PCI_CAP_ID_EXP &&
+		    pvi_get32(cfg + at + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)
+			return true;
+		if (cfg[at] == PCI_CAP_ID_AF && cfg[at + PCI_AF_CAP] & PCI_AF_CAP_FLR)
+			return true;
+		at = cfg[at + PCI_CAP_LIST_NEXT] & ~3u;
+	}
+	return false;
+}
+
 void vfio_reset_init(struct vfio_reset *reset, const struct vfio_desc *desc, int group,
 		     int group_id)
 {
 	*reset = (struct vfio_reset){.device = desc->fd, .group = group};
-	if (desc->can_reset)
+	/*
+	 * A reset of a device without FLR is most often that of a change of its power state, in
+	 * which some devices, QEMU's network cards among them, keep all that they had.
+	 */
+	if (desc->can_reset && has_flr(desc->cfg))
 		reset->kind = VFIO_RESET_DEVICE;
 	else if (bus_is_ours(desc->fd, group_id))
 		reset->kind = VFIO_RESET_BUS;
+	else if (desc->can_reset)
+		reset->kind = VFIO_RESET_DEVICE;
 }
 
 int vfio_reset_do(const struct vfio_reset *reset)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The best reset that VFIO has for a device: its own (FLR or another way that touches nothing
- * else), else that of its bus, when all that it touches is of its IOMMU group; else none.
+ * The best reset that VFIO has for a device: its own FLR, else that of its bus, when all that it
+ * touches is of its IOMMU group, else what else the kernel knows of (a change of its power state,
+ * as a rule); else none.
  */
 #ifndef VMM_VFIO_RESET_H
 #define VMM_VFIO_RESET_H

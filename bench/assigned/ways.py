@@ -26,8 +26,9 @@ TITLES = {
     IN_TREE: 'assigned, in-tree strict (Linux 6.12)',
 }
 # The card at the other end of the cable, the disk that answers at once, the card. That is in a
-# slot of its own, for it has no reset but its bus's: Linux leaves an 82574 receiving when it
-# shuts down, into what may then be the memory of the guest that is next.
+# slot of its own, where it has the reset of its bus: Linux leaves an 82574 receiving when it
+# shuts down, into what may then be the memory of the guest that is next, and its own reset, by
+# its power state, is one that QEMU's does not heed.
 DEVICES = ('e1000e,lan=1,addr=8', 'nvme,media=null,addr=9',
            'pcie-root-port,id=rp,chassis=1,addr=10', 'e1000e,lan=1,bus=rp')
 # SVM's exit codes, and the MSRs of the interrupt controller and its timer.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stands in for vmm/vfio_sys.c and vmm/memslot.c: a host with two groups, 5 with one device in it
- * (TREE_A of host_tree.h) and 6, and a KVM that takes memory slots. By the kernel's rules where they
- * matter: one kind of interrupt at a time, no file twice, the IOMMU only with a group. Reads and
- * writes of the device's regions may come from any thread, as in the kernel.
+ * (TREE_A of host_tree.h) and 6, and a KVM that takes memory slots. By the kernel's rules where
+ * they matter: one kind of interrupt at a time, no file twice, the IOMMU only with a group. Reads
+ * and writes of the device's regions may come from any thread, as in the kernel.
  */
 #ifndef FAKE_VFIO_SYS_H
 #define FAKE_VFIO_SYS_H
@@ -50,7 +50,7 @@ struct fake_vfio_sys {
 	bool group_open[FAKE_GROUPS], in_kvm[FAKE_GROUPS], iommu_set, device_open;
 	int container[FAKE_GROUPS]; /* its fd, 0: none */
 	unsigned int containers;    /* that were opened */
-	int irq_index; /* enabled; -1: none */
+	int irq_index;		    /* enabled; -1: none */
 	unsigned int irq_count;
 	int irq_fd[64], unmask_fd;
 	unsigned int resets, bus_resets;

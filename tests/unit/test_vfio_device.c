@@ -418,6 +418,30 @@ static void resets(void **state)
 	assert_int_equal(fake_sys.resets, 0);
 }
 
+/* One that the kernel makes without FLR may be none: the last to be taken. */
+static void resets_without_flr(void **state)
+{
+	pvi_put32(fake_sys.region[VFIO_PCI_CONFIG_REGION_INDEX].byte + 0x84, PCI_EXP_DEVCAP_RBER);
+	fake_sys.nr_bus = 2;
+	fake_sys.bus_groups[0] = fake_sys.bus_groups[1] = FAKE_GROUP;
+	assert_int_equal(start(), 0);
+	assert_int_equal(fake_sys.bus_resets, 1);
+	assert_int_equal(fake_sys.resets, 0);
+	vfio_device_free(dev);
+	fake_sys.bus_groups[1] = 8;
+	assert_int_equal(start(), 0);
+	assert_int_equal(fake_sys.bus_resets, 2);
+	assert_int_equal(fake_sys.resets, 1);
+	vfio_device_free(dev);
+	/* As conventional PCI has it. */
+	fake_sys.region[VFIO_PCI_CONFIG_REGION_INDEX].byte[0xd0] = PCI_CAP_ID_AF;
+	fake_sys.region[VFIO_PCI_CONFIG_REGION_INDEX].byte[0xd3] = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+	fake_sys.bus_groups[1] = FAKE_GROUP;
+	assert_int_equal(start(), 0);
+	assert_int_equal(fake_sys.bus_resets, 2);
+	assert_int_equal(fake_sys.resets, 3);
+}
+
 static void shared_line(void **state)
 {
 	fake_sys.intx_error = -EBUSY;
@@ -528,6 +552,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(two_cpus, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(resets, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(resets_without_flr, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(shared_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ladder, set_up, tear_down),
