@@ -18,14 +18,19 @@ card_up() { # CARD
 	ping -c 1 -W 5 $PEER >/dev/null
 }
 
-# Messages of a pass: enough for a figure, few enough for an emulated machine.
-count_of() { # BYTES
-	if [ "$1" -le 1024 ]; then
-		echo 1024
-	elif [ "$1" -le 4096 ]; then
+# Messages of a pass: enough for a figure, few enough for an emulated machine. In a stream many
+# small ones are one packet.
+count_of() { # KIND BYTES
+	case $1 in
+	tcp-*) [ "$2" -gt 1024 ] || {
+		echo 2048
+		return
+	} ;;
+	esac
+	if [ "$2" -le 1024 ]; then
 		echo 512
 	else
-		echo $((2097152 / $1 > 32 ? 2097152 / $1 : 32))
+		echo $((1048576 / $2 < 256 ? 1048576 / $2 : 256))
 	fi
 }
 
@@ -33,20 +38,20 @@ count_of() { # BYTES
 run_load() { # LOAD CARD DISK PASSES
 	kind=${1%:*}
 	bytes=${1#*:}
-	count=$(count_of "$bytes")
+	count=$(count_of "$kind" "$bytes")
 	case $kind in
 	none) assign-load $KINDS -c 1 -w 0 -p "$4" "$1" none 0 - ;;
 	udp-send)
 		[ "$bytes" -le 65507 ] || bytes=65507
-		assign-load $KINDS -i "$2" -w 6 -c "$count" -p "$4" "$1" udp-send "$bytes" $NOBODY
+		assign-load $KINDS -i "$2" -w 4 -c "$count" -p "$4" "$1" udp-send "$bytes" $NOBODY
 		;;
 	udp-recv)
 		[ "$bytes" -le 65507 ] || bytes=65507
-		assign-load $KINDS -i "$2" -w 6 -c "$count" -p "$4" "$1" udp-recv "$bytes" $PEER
+		assign-load $KINDS -i "$2" -w 4 -c "$count" -p "$4" "$1" udp-recv "$bytes" $PEER
 		;;
-	tcp-*) assign-load $KINDS -i "$2" -w 6 -c "$count" -p "$4" "$1" "$kind" "$bytes" $PEER ;;
-	read | write) assign-load $KINDS -w 3 \
-		-c $((bytes > 4096 ? 64 : 256)) -p "$4" "$1" "$kind" "$bytes" "$3" ;;
+	tcp-*) assign-load $KINDS -i "$2" -w 4 -c "$count" -p "$4" "$1" "$kind" "$bytes" $PEER ;;
+	read | write) assign-load $KINDS -w 2 \
+		-c $((bytes > 4096 ? 64 : 128)) -p "$4" "$1" "$kind" "$bytes" "$3" ;;
 	esac
 }
 
