@@ -21,11 +21,22 @@ struct pvi_endpoint *pvi_endpoint_of(struct device *dev)
 	return xa_load(&claimed, (unsigned long)dev);
 }
 
-/* Bridges forward the DMA of others; the virtio-iommu's own is never translated. */
+/* Of a virtio device: 0x1040 and its type. */
+static bool is_virtio_iommu(const struct pci_dev *pdev)
+{
+	return pdev->vendor == PCI_VENDOR_ID_REDHAT_QUMRANET &&
+	       pdev->device == 0x1040 + PVI_VIRTIO_ID_IOMMU;
+}
+
+/*
+ * Bridges forward the DMA of others. A virtio-iommu's own is never translated, nor another one's:
+ * what that one's endpoints reach would hang on this one.
+ */
 static bool may_be_endpoint(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
 {
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL ||
-	    pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE || &pdev->dev == v->vdev->dev.parent)
+	    pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE || is_virtio_iommu(pdev) ||
+	    &pdev->dev == v->vdev->dev.parent)
 		return false;
 	return pvi_viot_lookup(v, pdev, ret_id);
 }
@@ -285,6 +296,7 @@ void pvi_endpoints_claim_all(struct pvi_viommu *v)
 		claim_existing(v, pdev, id);
 		n++;
 	}
+	pvi_viot_check_names(v);
 	if (!n)
 		dev_warn(&v->vdev->dev, "no endpoint: the ACPI VIOT names none behind this device; "
 					"without a VIOT, name "

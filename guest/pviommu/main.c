@@ -29,8 +29,16 @@ module_param_named(bounce, pvi_bounce_pages, uint, 0444);
 MODULE_PARM_DESC(bounce, "most 4 KiB pages of a device's bounce pool (16384)");
 
 unsigned int pvi_request_timeout_ms = 5000;
-module_param_named(request_timeout_ms, pvi_request_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(request_timeout_ms, "how long the virtio-iommu may take to answer (5000)");
+static int set_timeout(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, UINT_MAX);
+}
+
+static const struct kernel_param_ops timeout_ops = {.set = set_timeout, .get = param_get_uint};
+module_param_cb(request_timeout_ms, &timeout_ops, &pvi_request_timeout_ms, 0644);
+__MODULE_PARM_TYPE(request_timeout_ms, "uint");
+MODULE_PARM_DESC(request_timeout_ms,
+		 "how long the virtio-iommu may take to answer, 1 or more (5000)");
 
 bool pvi_rebind;
 module_param_named(rebind, pvi_rebind, bool, 0444);
@@ -262,11 +270,9 @@ static int __init pvi_init(void)
 		       pvi_default_strategy);
 		return -EINVAL;
 	}
-	if (!pvi_cache_pages || !pvi_request_timeout_ms || !pvi_bounce_pages ||
-	    pvi_bounce_pages > MAX_BOUNCE_PAGES) {
-		pr_err("cap=%u request_timeout_ms=%u bounce=%u: must not be 0; bounce= at most "
-		       "%u\n",
-		       pvi_cache_pages, pvi_request_timeout_ms, pvi_bounce_pages, MAX_BOUNCE_PAGES);
+	if (!pvi_cache_pages || !pvi_bounce_pages || pvi_bounce_pages > MAX_BOUNCE_PAGES) {
+		pr_err("cap=%u bounce=%u: must not be 0; bounce= at most %u\n", pvi_cache_pages,
+		       pvi_bounce_pages, MAX_BOUNCE_PAGES);
 		return -EINVAL;
 	}
 	r = iova_cache_get();

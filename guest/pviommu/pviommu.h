@@ -108,6 +108,8 @@ int pvi_find_queues(struct pvi_viommu *v, struct virtqueue *vqs[PVI_NR_VQS]);
 
 /* Is @pdev behind @v, by the VIOT or else by endpoints=? Then *@ret_id is its endpoint id. */
 bool pvi_viot_lookup(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id);
+/* Says which of endpoints= name nothing. */
+void pvi_viot_check_names(struct pvi_viommu *v);
 
 /* ---- endpoints ---- */
 

@@ -33,26 +33,103 @@ static bool name_of(struct pvi_viommu *v, struct pvi_viot_iommu *ret)
 	return true;
 }
 
+static bool names_all(void)
+{
+	return !strcmp(pvi_endpoints, "all");
+}
+
+/* One of a list, whose end is at a comma or at the text's. */
+struct name {
+	const char *text;
+	size_t len;
+};
+
+/* The first one of @list, or the one after *@n; false: there is none. */
+static bool next_name(const char *list, struct name *n)
+{
+	n->text = n->text ? n->text + n->len : list;
+	if (!*n->text)
+		return false;
+	n->text += n->text != list;
+	n->len = strcspn(n->text, ",");
+	return true;
+}
+
+static bool is_name_of(const struct name *n, const struct pci_dev *pdev)
+{
+	return n->len == strlen(pci_name(pdev)) && !strncmp(n->text, pci_name(pdev), n->len);
+}
+
+static bool is_named(const struct pci_dev *pdev)
+{
+	struct name n = {0};
+
+	if (names_all())
+		return true;
+	while (next_name(pvi_endpoints, &n)) {
+		if (is_name_of(&n, pdev))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A list of functions, or "all": the ids of endpoints are then those that PCI has, as QEMU's are,
  * and all are behind the first virtio-iommu.
  */
 static bool named(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
 {
-	const char *at = pvi_endpoints, *name = pci_name(pdev);
-	size_t len = strlen(name), n;
-
-	if (!list_is_first(&v->node, &pvi_viommus))
+	if (!list_is_first(&v->node, &pvi_viommus) || !is_named(pdev))
 		return false;
-	*ret_id = (u32)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
-	if (!strcmp(at, "all"))
-		return true;
-	for (; *at; at += n + !!at[n]) {
-		n = strcspn(at, ",");
-		if (n == len && !strncmp(at, name, len))
-			return true;
+	if (pci_domain_nr(pdev->bus) > U16_MAX) {
+		pci_err(pdev, "pviommu: not claimed: an endpoint id has no room for segment %#x\n",
+			pci_domain_nr(pdev->bus));
+		return false;
 	}
-	return false;
+	*ret_id = (u32)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+	return true;
+}
+
+static bool is_there(const struct name *n)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev)
+	{
+		if (is_name_of(n, pdev))
+			break;
+	}
+	pci_dev_put(pdev);
+	return pdev;
+}
+
+static bool has_viot(void)
+{
+	struct acpi_table_header *table;
+
+	if (acpi_disabled || ACPI_FAILURE(acpi_get_table(ACPI_SIG_VIOT, 0, &table)))
+		return false;
+	acpi_put_table(table);
+	return true;
+}
+
+void pvi_viot_check_names(struct pvi_viommu *v)
+{
+	struct name n = {0};
+
+	if (!pvi_endpoints || names_all())
+		return;
+	if (has_viot()) {
+		dev_warn(&v->vdev->dev, "endpoints= counts for nothing beside an ACPI VIOT\n");
+		return;
+	}
+	while (next_name(pvi_endpoints, &n)) {
+		if (!is_there(&n))
+			dev_warn(&v->vdev->dev,
+				 "endpoints=%.*s: no PCI function has that name now; lspci -D "
+				 "shows them\n",
+				 (int)n.len, n.text);
+	}
 }
 
 bool pvi_viot_lookup(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
@@ -63,7 +140,8 @@ bool pvi_viot_lookup(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
 
 	if (acpi_disabled || ACPI_FAILURE(acpi_get_table(ACPI_SIG_VIOT, 0, &table)))
 		return pvi_endpoints && named(v, pdev, ret_id);
-	if (name_of(v, &iommu))
+	/* The table's segments have 16 bits. */
+	if (pci_domain_nr(pdev->bus) <= U16_MAX && name_of(v, &iommu))
 		found = pvi_viot_find(table, table->length, &iommu, pci_domain_nr(pdev->bus),
 				      pci_dev_id(pdev), ret_id);
 	acpi_put_table(table);
