@@ -18,6 +18,7 @@ struct coherent {
 	phys_addr_t phys;
 	dma_addr_t addr;
 	size_t size; /* whole pages */
+	u32 prot;
 };
 
 static void remember(struct pvi_endpoint *ep, struct coherent *c)
@@ -61,7 +62,6 @@ void pvi_dma_forget_all(struct pvi_endpoint *ep)
 /* The drivers are asleep: the list stays as it is. */
 int pvi_dma_remap(struct pvi_endpoint *ep)
 {
-	const u32 flags = PVI_READ | PVI_WRITE;
 	struct pvi_range r;
 	struct coherent *c;
 	struct pvi_batch b;
@@ -69,13 +69,13 @@ int pvi_dma_remap(struct pvi_endpoint *ep)
 	pvi_batch_init(&b, ep);
 	list_for_each_entry (c, &ep->coherent, node) {
 		r = (struct pvi_range){c->addr, c->addr + c->size - 1};
-		pvi_batch_map(&b, r, c->phys, flags);
+		pvi_batch_map(&b, r, c->phys, c->prot);
 	}
 	return pvi_batch_wait(&b);
 }
 
-static void *alloc_mapped(struct pvi_endpoint *ep, size_t size, u64 limit, dma_addr_t *ret_addr,
-			  gfp_t gfp)
+static void *alloc_mapped(struct pvi_endpoint *ep, size_t size, const struct pvi_how *how,
+			  dma_addr_t *ret_addr, gfp_t gfp)
 {
 	struct coherent *c;
 	void *cpu;
@@ -91,7 +91,8 @@ static void *alloc_mapped(struct pvi_endpoint *ep, size_t size, u64 limit, dma_a
 		goto free;
 	c->phys = virt_to_phys(cpu);
 	c->size = size;
-	c->addr = pvi_iova_map(ep, &ep->space, c->phys, size, PVI_READ | PVI_WRITE, limit);
+	c->prot = how->prot;
+	c->addr = pvi_iova_map(ep, &ep->space, c->phys, size, c->prot, how->limit);
 	if (c->addr == DMA_MAPPING_ERROR) {
 		/* After a time-out the MAP may still come true: then the pages stay ours. */
 		if (!READ_ONCE(ep->viommu->rq.broken))
@@ -123,12 +124,15 @@ void *pvi_dma_alloc(struct device *dev, size_t size, dma_addr_t *ret_addr, gfp_t
 		    unsigned long attrs)
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
-	u64 limit =
-		min3(dev->coherent_dma_mask, dev->bus_dma_limit ?: U64_MAX, ep->viommu->input.last);
+	struct pvi_how how = {
+		.prot = PVI_READ | PVI_WRITE,
+		.limit = min3(dev->coherent_dma_mask, dev->bus_dma_limit ?: U64_MAX,
+			      ep->viommu->input.last),
+	};
 
 	if (attrs & DMA_ATTR_NO_WARN)
 		gfp |= __GFP_NOWARN;
-	return alloc_mapped(ep, size, limit, ret_addr, gfp);
+	return alloc_mapped(ep, size, &how, ret_addr, gfp);
 }
 
 void pvi_dma_free(struct device *dev, size_t size, void *cpu, dma_addr_t addr, unsigned long attrs)
@@ -140,7 +144,8 @@ struct page *pvi_dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *re
 				 enum dma_data_direction dir, gfp_t gfp)
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
-	void *cpu = alloc_mapped(ep, size, pvi_stream_limit(ep, dev), ret_addr, gfp);
+	struct pvi_how how = {.prot = pvi_prot_of(dir), .limit = pvi_stream_limit(ep, dev)};
+	void *cpu = alloc_mapped(ep, size, &how, ret_addr, gfp);
 
 	return cpu ? virt_to_page(cpu) : NULL;
 }

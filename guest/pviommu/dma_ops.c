@@ -3,18 +3,6 @@
 #include "compat.h"
 #include "dma_alloc.h"
 
-static u32 prot_of(enum dma_data_direction dir)
-{
-	switch (dir) {
-	case DMA_TO_DEVICE:
-		return PVI_READ;
-	case DMA_FROM_DEVICE:
-		return PVI_WRITE;
-	default:
-		return PVI_READ | PVI_WRITE;
-	}
-}
-
 static const struct pvi_strategy *strategy_of(struct pvi_endpoint *ep)
 {
 	return smp_load_acquire(&ep->strategy);
@@ -23,14 +11,15 @@ static const struct pvi_strategy *strategy_of(struct pvi_endpoint *ep)
 static __always_inline struct pvi_how how_of(struct pvi_endpoint *ep, struct device *dev,
 					     enum dma_data_direction dir, unsigned long attrs)
 {
-	return (struct pvi_how){.prot = prot_of(dir),
+	return (struct pvi_how){.prot = pvi_prot_of(dir),
 				.skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC,
 				.limit = pvi_stream_limit(ep, dev)};
 }
 
 static struct pvi_how undo_how(enum dma_data_direction dir, unsigned long attrs)
 {
-	return (struct pvi_how){.prot = prot_of(dir), .skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC};
+	return (struct pvi_how){.prot = pvi_prot_of(dir),
+				.skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC};
 }
 
 static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
@@ -125,7 +114,7 @@ static dma_addr_t map_resource(struct device *dev, phys_addr_t phys, size_t size
 			       enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
-	u32 flags = prot_of(dir);
+	u32 flags = pvi_prot_of(dir);
 	dma_addr_t addr;
 
 	if (virtio_has_feature(ep->viommu->vdev, PVI_F_MMIO))

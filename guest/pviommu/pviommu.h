@@ -239,6 +239,19 @@ static inline void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n)
 	this_cpu_add(ep->counts.pcpu->dmas, n);
 }
 
+/* What a device may do with what is mapped in this direction. */
+static inline u32 pvi_prot_of(enum dma_data_direction dir)
+{
+	switch (dir) {
+	case DMA_TO_DEVICE:
+		return PVI_READ;
+	case DMA_FROM_DEVICE:
+		return PVI_WRITE;
+	default:
+		return PVI_READ | PVI_WRITE;
+	}
+}
+
 /* The highest address that a streaming mapping of @dev may have. */
 static inline u64 pvi_stream_limit(struct pvi_endpoint *ep, struct device *dev)
 {

@@ -37,8 +37,21 @@ sleeping 6.1 single-use,deferred,shared,persistent,bounce,direct-map
 sleeping 6.12 single-use,persistent,bounce 1
 reboot 6.1
 reboot 6.12
-for kernel in 6.1 6.12; do
-	vm $kernel drivers ,boot-bypass=on --cmdline "what=drivers suspend.pm_test_delay=1"
-done
+drivers() # KERNEL
+{
+	vm "$1" drivers ",boot-bypass=on -trace virtio_iommu_map -D $trace" \
+		--cmdline "what=drivers suspend.pm_test_delay=1"
+	pages=$(sed -n 's/^PAGES //p' "build/check/life-$1-drivers.log")
+	# 1: to be read, and nothing else.
+	[ -n "$pages" ] && grep -q " virt_start=$pages .* flags=1\$" "$trace" || {
+		echo "not ok - pages for the device to read: $pages: not MAPped so"
+		exit 1
+	}
+	echo "ok - pages for the device to read are MAPped so"
+}
+trace=$(mktemp)
+trap 'rm -f "$trace"' EXIT
+drivers 6.1
+drivers 6.12
 vm 6.1 ids ,boot-bypass=off --cmdline "what=ids acpi=off" --module e1000e
 vm 6.12 intree ,boot-bypass=on --module virtio_iommu

@@ -15,12 +15,13 @@
 
 static char what[16];
 module_param_string(what, what, sizeof(what), 0644);
-MODULE_PARM_DESC(what, "of the next device: mask, sync, hold, leak, split, fail");
+MODULE_PARM_DESC(what, "of the next device: mask, sync, hold, leak, split, fail, pages");
 
 struct mapper {
 	unsigned int kind;
 	void *memory; /* two pages */
 	dma_addr_t addr;
+	struct page *pages;
 };
 
 /* As most drivers do; the others of these don't. */
@@ -89,13 +90,33 @@ static int fail(struct pci_dev *pdev, struct mapper *m)
 	return -EIO;
 }
 
+/* A page for the device to read. Where it is, is said, for the host sees what it may do there. */
+static int alloc_pages_to_device(struct pci_dev *pdev, struct mapper *m)
+{
+	m->pages = dma_alloc_pages(&pdev->dev, PAGE_SIZE, &m->addr, DMA_TO_DEVICE, GFP_KERNEL);
+	if (!m->pages)
+		return -ENOMEM;
+	pci_info(pdev, "pages at %#llx\n", (u64)m->addr);
+	return 0;
+}
+
+static void free_pages_to_device(struct pci_dev *pdev, struct mapper *m)
+{
+	dma_free_pages(&pdev->dev, PAGE_SIZE, m->pages, m->addr, DMA_TO_DEVICE);
+}
+
 static const struct {
 	const char *name;
 	int (*begin)(struct pci_dev *pdev, struct mapper *m);
 	void (*end)(struct pci_dev *pdev, struct mapper *m);
 } kinds[] = {
-	{"mask", set_mask}, {"sync", sync_copy}, {"hold", hold, let_go},
-	{"leak", hold},	    {"split", split},	 {"fail", fail},
+	{"mask", set_mask},
+	{"sync", sync_copy},
+	{"hold", hold, let_go},
+	{"leak", hold},
+	{"split", split},
+	{"fail", fail},
+	{"pages", alloc_pages_to_device, free_pages_to_device},
 };
 
 /* The one that the device began with. */
