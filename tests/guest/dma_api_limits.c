@@ -58,9 +58,11 @@ static void resource(struct api *t)
 static unsigned int map_largest(struct api *t, size_t size)
 {
 	dma_addr_t addr[8];
+	/* The kernel's own checks take one that is refused for one that is never undone. */
+	const unsigned int most = IS_ENABLED(CONFIG_DMA_API_DEBUG) ? 1 : ARRAY_SIZE(addr);
 	unsigned int i, n;
 
-	for (n = 0; n < ARRAY_SIZE(addr); n++) {
+	for (n = 0; n < most; n++) {
 		/* No memory is there, nor anything else: nobody does any DMA to it. */
 		addr[n] = dma_map_resource(t->dev, 1ull << 40, size, DMA_TO_DEVICE, 0);
 		if (dma_mapping_error(t->dev, addr[n]))
