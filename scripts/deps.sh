@@ -28,6 +28,9 @@ group()
 	testbed)
 		why='to run guests where the machine itself cannot'
 		pkgs='python3 qemu-system-x86 busybox-static e2fsprogs kmod zstd' ;;
+	debug-kernel)
+		why='to build a kernel with its checkers'
+		pkgs='gcc-12 gcc libc6-dev make flex bison bc libelf-dev xz-utils' ;;
 	check)
 		why='to run the tests'
 		pkgs='g++ clang libclang-rt-14-dev clang-format-14 acpica-tools sparse
@@ -36,7 +39,7 @@ group()
 		why='for the peers of the domain table, and plots'
 		pkgs='libglib2.0-dev xz-utils gnuplot-nox' ;;
 	*)
-		die "no group '$1': give build, kernels, modules, testbed, check or bench-table" ;;
+		die "no group '$1': give build, kernels, modules, debug-kernel, testbed, check or bench-table" ;;
 	esac
 }
 
@@ -45,7 +48,7 @@ if [ "${1-}" = --list ]; then
 	list_only=1
 	shift
 fi
-[ $# -gt 0 ] || die 'no group given: give build, kernels, modules, testbed, check or bench-table'
+[ $# -gt 0 ] || die 'no group given: give build, kernels, modules, debug-kernel, testbed, check or bench-table'
 
 all=
 for name; do

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Every operation of the DMA API under every strategy, with the DMA of a real device (QEMU's
 # nvme) behind QEMU's virtio-iommu; registers to map are those of an ivshmem. Half a minute.
+# usage: tests/e2e-qemu/dma-api.sh [KERNEL...]
 # The kernel must not zero all memory by itself, as Debian's does: the module has to.
 set -eu
 cd "$(dirname "$0")/../.."
-for kernel in 6.1 6.12; do
+[ $# -gt 0 ] || set -- 6.1 6.12
+for kernel; do
 	echo "dma-api.sh: on Linux $kernel"
 	tests/e2e-qemu/vm --quiet --kernel $kernel --init dma-api --own pvi_attack \
 		--module virtio_pci --cmdline init_on_alloc=0 --timeout 120 \

@@ -80,8 +80,12 @@ no_complaint() # [EXPECTED]
 {
 	complaint='BUG|WARNING|Call Trace|Oops|left .* pages|still reach|unmapped .* twice'
 	complaint="$complaint|no answer|blocked for more"
-	if dmesg | grep -E "$complaint" | grep -vE "${1:-^$}"; then bad "a complaint in dmesg"; else
-		ok "no complaint in dmesg"; fi
+	if dmesg | grep -E "$complaint" | grep -vE "${1:-^$}"; then
+		dmesg | grep -E -m 2 -B 2 -A 30 "$complaint"
+		bad "a complaint in dmesg"
+	else
+		ok "no complaint in dmesg"
+	fi
 }
 finish()
 {
