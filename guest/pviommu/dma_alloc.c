@@ -14,19 +14,36 @@
 
 /* One of them. They outlive a sleep of the machine, the virtio-iommu's memory of them does not. */
 struct coherent {
-	struct list_head node;
+	struct rb_node node; /* in ep->coherent, by addr: a driver may have thousands */
 	phys_addr_t phys;
 	dma_addr_t addr;
 	size_t size; /* whole pages */
 	u32 prot;
 };
 
+static struct coherent *of_node(const struct rb_node *n)
+{
+	return rb_entry(n, struct coherent, node);
+}
+
+static bool is_before(struct rb_node *a, const struct rb_node *b)
+{
+	return of_node(a)->addr < of_node(b)->addr;
+}
+
+static int compare(const void *addr, const struct rb_node *n)
+{
+	dma_addr_t want = *(const dma_addr_t *)addr, at = of_node(n)->addr;
+
+	return want < at ? -1 : want > at;
+}
+
 static void remember(struct pvi_endpoint *ep, struct coherent *c)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&ep->coherent_lock, flags);
-	list_add(&c->node, &ep->coherent);
+	rb_add(&c->node, &ep->coherent, is_before);
 	spin_unlock_irqrestore(&ep->coherent_lock, flags);
 	atomic64_add(c->size >> PAGE_SHIFT, &ep->counts.coherent_pages);
 }
@@ -34,19 +51,15 @@ static void remember(struct pvi_endpoint *ep, struct coherent *c)
 /* Before its IOVA is free, and may be another's. NULL: it was forgotten before. */
 static struct coherent *forget(struct pvi_endpoint *ep, dma_addr_t addr)
 {
-	struct coherent *c, *found = NULL;
+	struct rb_node *n;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ep->coherent_lock, flags);
-	list_for_each_entry (c, &ep->coherent, node) {
-		if (c->addr == addr) {
-			list_del(&c->node);
-			found = c;
-			break;
-		}
-	}
+	n = rb_find(&addr, &ep->coherent, compare);
+	if (n)
+		rb_erase(n, &ep->coherent);
 	spin_unlock_irqrestore(&ep->coherent_lock, flags);
-	return found;
+	return n ? of_node(n) : NULL;
 }
 
 /* What a driver left: its memory is lost. */
@@ -54,20 +67,21 @@ void pvi_dma_forget_all(struct pvi_endpoint *ep)
 {
 	struct coherent *c, *next;
 
-	list_for_each_entry_safe (c, next, &ep->coherent, node)
-		kfree(c);
-	INIT_LIST_HEAD(&ep->coherent);
+	rbtree_postorder_for_each_entry_safe(c, next, &ep->coherent, node) kfree(c);
+	ep->coherent = RB_ROOT;
 }
 
-/* The drivers are asleep: the list stays as it is. */
+/* The drivers are asleep: the tree stays as it is. */
 int pvi_dma_remap(struct pvi_endpoint *ep)
 {
 	struct pvi_range r;
 	struct coherent *c;
+	struct rb_node *n;
 	struct pvi_batch b;
 
 	pvi_batch_init(&b, ep);
-	list_for_each_entry (c, &ep->coherent, node) {
+	for (n = rb_first(&ep->coherent); n; n = rb_next(n)) {
+		c = of_node(n);
 		r = (struct pvi_range){c->addr, c->addr + c->size - 1};
 		pvi_batch_map(&b, r, c->phys, c->prot);
 	}

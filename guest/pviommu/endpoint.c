@@ -76,7 +76,7 @@ static struct pvi_endpoint *endpoint_alloc(struct pvi_viommu *v, struct pci_dev 
 	ep->ops = pvi_dma_ops;
 	mutex_init(&ep->strategy_lock);
 	spin_lock_init(&ep->coherent_lock);
-	INIT_LIST_HEAD(&ep->coherent);
+	ep->coherent = RB_ROOT;
 	return ep;
 
 free_bypass:

@@ -17,6 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/percpu.h>
+#include <linux/rbtree.h>
 #include <linux/scatterlist.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
@@ -177,8 +178,8 @@ struct pvi_endpoint {
 	struct pvi_direct *direct;
 	struct pvi_pool *bounce;
 	spinlock_t coherent_lock;
-	struct list_head coherent; /* what is mapped by dma_alloc.c; under its lock */
-	struct list_head node;	   /* viommu->endpoints */
+	struct rb_root coherent; /* what is mapped by dma_alloc.c; under its lock */
+	struct list_head node;	 /* viommu->endpoints */
 	struct rcu_head rcu;
 };
 
