@@ -7,6 +7,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/rculist.h>
+#include <linux/virtio_config.h>
 
 #include "pviommu.h"
 
@@ -117,7 +118,9 @@ bool pvi_events_fill(struct pvi_viommu *v)
 	return virtqueue_kick_prepare(v->event_vq);
 }
 
+/* An interrupt that came before the reset may still be about to start the work. */
 void pvi_events_stop(struct pvi_viommu *v)
 {
+	virtio_synchronize_cbs(v->vdev);
 	cancel_work_sync(&v->event_work);
 }
