@@ -261,10 +261,25 @@ static int check_driven(void)
 	return d.by_us ? 0 : -EBUSY;
 }
 
+/*
+ * There spinlocks sleep, and a DMA call in an interrupt's thread waits for the device like any
+ * other task: what this module promises about its waits, it promises for the other kernels.
+ */
+static int check_kernel(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		return 0;
+	pr_err("not for PREEMPT_RT kernels, as this one is: boot one without (Debian: "
+	       "linux-image-amd64)\n");
+	return -EOPNOTSUPP;
+}
+
 static int __init pvi_init(void)
 {
-	int r;
+	int r = check_kernel();
 
+	if (r)
+		return r;
 	if (!pvi_strategy_find(pvi_default_strategy)) {
 		pr_err("strategy=%s: unknown; use one of " PVI_STRATEGIES "\n",
 		       pvi_default_strategy);
