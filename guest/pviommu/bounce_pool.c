@@ -39,7 +39,11 @@ struct pvi_pool {
 	struct cpu_lists __percpu *cpus;
 	/* Written under the lock; also read by pvi_pool_get() and put() with interrupts off. */
 	bool closed;
-	spinlock_t lock; /* all below, and idle slots; never held for a request */
+	/*
+	 * All below, and idle slots. Held for a chunk's slots or a list of a CPU at most (some
+	 * hundred pointers), however large the pool is; never for a request.
+	 */
+	spinlock_t lock;
 	struct slot_list shared[NR_PROTS][NR_CLASSES];
 	unsigned long base; /* the window, in pages */
 	unsigned int nr_chunks;
@@ -313,12 +317,14 @@ void pvi_pool_put(struct pvi_pool *p, struct pvi_bounce_slot *s)
 		chunk_destroy(p, c);
 }
 
-static void drain(struct pvi_pool *p, struct slot_list *l)
+/* At most @n of them; true: there are more. */
+static bool drain(struct pvi_pool *p, struct slot_list *l, unsigned int n)
 {
 	struct pvi_bounce_slot *s;
 
-	while ((s = pop(l)))
+	while (n-- && (s = pop(l)))
 		make_idle(p, s);
+	return l->first;
 }
 
 static void drain_lists(struct pvi_pool *p, struct cpu_lists *lists)
@@ -327,7 +333,7 @@ static void drain_lists(struct pvi_pool *p, struct cpu_lists *lists)
 
 	spin_lock(&p->lock);
 	for (i = 0; i < NR_PROTS * NR_CLASSES; i++)
-		drain(p, &lists->free[i / NR_CLASSES][i % NR_CLASSES]);
+		drain(p, &lists->free[i / NR_CLASSES][i % NR_CLASSES], UINT_MAX);
 	spin_unlock(&p->lock);
 }
 
@@ -338,29 +344,38 @@ static void drain_this_cpu(void *data)
 	drain_lists(p, this_cpu_ptr(p->cpus));
 }
 
-/* A chunk with no slot in use, which is the caller's from now on; NULL: there is none. */
-static struct pvi_chunk *take_idle_chunk(struct pvi_pool *p, unsigned int *from)
+/* Nothing comes into them any more. */
+static void drain_shared(struct pvi_pool *p, struct slot_list *l)
 {
-	struct pvi_chunk *c = NULL;
+	unsigned long flags;
+	bool more;
+
+	do {
+		spin_lock_irqsave(&p->lock, flags);
+		more = drain(p, l, CHUNK_PAGES);
+		spin_unlock_irqrestore(&p->lock, flags);
+	} while (more);
+}
+
+/* The chunk with this index, if none of its slots is in use: the caller's from now on. */
+static struct pvi_chunk *take_idle_chunk(struct pvi_pool *p, unsigned int index)
+{
+	struct pvi_chunk *c;
 	unsigned long flags;
 
 	spin_lock_irqsave(&p->lock, flags);
-	for (; *from < p->nr_chunks; ++*from) {
-		c = p->chunks[*from];
-		if (c && claim_idle(p, c))
-			break;
+	c = p->chunks[index];
+	if (c && !claim_idle(p, c))
 		c = NULL;
-	}
 	spin_unlock_irqrestore(&p->lock, flags);
-	++*from;
 	return c;
 }
 
 void pvi_pool_close(struct pvi_pool *p)
 {
-	unsigned int i, from = 0;
 	struct pvi_chunk *c;
 	unsigned long flags;
+	unsigned int i;
 	int cpu;
 
 	spin_lock_irqsave(&p->lock, flags);
@@ -386,34 +401,47 @@ void pvi_pool_close(struct pvi_pool *p)
 		}
 	}
 	cpus_read_unlock();
-	spin_lock_irqsave(&p->lock, flags);
 	for (i = 0; i < NR_PROTS * NR_CLASSES; i++)
-		drain(p, &p->shared[i / NR_CLASSES][i % NR_CLASSES]);
-	spin_unlock_irqrestore(&p->lock, flags);
-	while ((c = take_idle_chunk(p, &from)))
-		chunk_destroy(p, c);
+		drain_shared(p, &p->shared[i / NR_CLASSES][i % NR_CLASSES]);
+	for (i = 0; i < p->nr_chunks; i++) {
+		c = take_idle_chunk(p, i);
+		if (c)
+			chunk_destroy(p, c);
+	}
 }
 
+static void hand_out_idle(struct pvi_pool *p, struct pvi_chunk *c)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&p->lock);
+	for (i = 0; c->nidle && i < c->nslots; i++) {
+		if (!c->slots[i].idle)
+			continue;
+		c->slots[i].idle = false;
+		c->nidle--;
+		push(&p->shared[c->prot][c->order / 2], &c->slots[i]);
+	}
+}
+
+/*
+ * Open first: no slot becomes idle from then on, and no chunk goes, so that each has to be
+ * looked at once. Who finds none before its chunk's turn has come makes a new one, at worst.
+ */
 void pvi_pool_open(struct pvi_pool *p)
 {
-	unsigned int i, k;
-	struct pvi_chunk *c;
 	unsigned long flags;
+	unsigned int i;
 
 	spin_lock_irqsave(&p->lock, flags);
-	for (i = 0; i < p->nr_chunks; i++) {
-		c = p->chunks[i];
-		if (!c)
-			continue;
-		for (k = 0; k < c->nslots; k++) {
-			if (c->slots[k].idle)
-				push(&p->shared[c->prot][c->order / 2], &c->slots[k]);
-			c->slots[k].idle = false;
-		}
-		c->nidle = 0;
-	}
 	WRITE_ONCE(p->closed, false);
 	spin_unlock_irqrestore(&p->lock, flags);
+	for (i = 0; i < p->nr_chunks; i++) {
+		spin_lock_irqsave(&p->lock, flags);
+		if (p->chunks[i])
+			hand_out_idle(p, p->chunks[i]);
+		spin_unlock_irqrestore(&p->lock, flags);
+	}
 }
 
 bool pvi_pool_find(struct pvi_pool *p, dma_addr_t addr, struct pvi_bounce_slot **ret)
