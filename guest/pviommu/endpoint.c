@@ -131,7 +131,8 @@ static void leave_domain(struct pvi_endpoint *ep)
 	pvi_batch_init(&b, ep);
 	pvi_batch_detach(&b);
 	r = pvi_batch_wait(&b);
-	if (!r)
+	/* Asleep it is reset: there are no domains. */
+	if (!r || ep->viommu->rq.asleep)
 		free_domains(ep);
 	else
 		pci_err(ep->pdev,
@@ -327,6 +328,18 @@ void pvi_endpoints_release_all(struct pvi_viommu *v)
 	}
 }
 
+void pvi_endpoints_claim_new(struct pvi_viommu *v)
+{
+	struct pci_dev *pdev = NULL;
+	u32 id;
+
+	for_each_pci_dev(pdev)
+	{
+		if (!pdev->dev.driver && may_be_endpoint(v, pdev, &id))
+			claim(v, pdev, id);
+	}
+}
+
 static void device_added(struct pci_dev *pdev)
 {
 	struct pvi_viommu *v;
@@ -335,7 +348,8 @@ static void device_added(struct pci_dev *pdev)
 	mutex_lock(&pvi_lock);
 	list_for_each_entry (v, &pvi_viommus, node) {
 		if (may_be_endpoint(v, pdev, &id)) {
-			claim(v, pdev, id);
+			if (!v->rq.asleep) /* else pm.c does */
+				claim(v, pdev, id);
 			break;
 		}
 	}

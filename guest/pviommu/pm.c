@@ -13,6 +13,9 @@
  * The links (endpoint.c) have endpoints sleep before their virtio-iommu, and wake up after it: in
  * between no DMA call is under way. Nor is a request, for what could make one without a driver,
  * the timer of deferred and the shrinker, finds nothing to give back.
+ *
+ * A device may be plugged in while the machine sleeps, and be found before its virtio-iommu is
+ * awake. It is claimed when that is: no driver binds to any device until all are awake.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -51,10 +54,11 @@ int pvi_freeze(struct virtio_device *vdev)
 		if (r)
 			break;
 	}
+	if (!r)
+		pvi_rq_sleep(&v->rq);
 	mutex_unlock(&pvi_lock);
 	if (r)
 		return r;
-	pvi_rq_sleep(&v->rq);
 	virtio_reset_device(vdev);
 	pvi_events_stop(v);
 	vdev->config->del_vqs(vdev);
@@ -74,32 +78,50 @@ static int remap(struct pvi_endpoint *ep)
 	return r ?: pvi_bounce_remap(ep);
 }
 
-int pvi_restore(struct virtio_device *vdev)
+static int wake(struct pvi_viommu *v)
 {
-	struct pvi_viommu *v = vdev->priv;
 	struct virtqueue *vqs[PVI_NR_VQS];
-	struct pvi_endpoint *ep;
 	bool tell;
-	int r;
+	int r = pvi_find_queues(v, vqs);
 
-	r = pvi_find_queues(v, vqs);
 	if (!r)
 		r = pvi_rq_wake(&v->rq, vqs[PVI_VQ_REQUEST]);
 	if (r) {
-		dev_err(&vdev->dev, "no queues after a sleep (%d): every mapping fails\n", r);
+		dev_err(&v->vdev->dev, "no queues after a sleep (%d): every mapping fails\n", r);
 		return r;
 	}
 	tell = pvi_events_fill(v);
-	virtio_device_ready(vdev);
+	virtio_device_ready(v->vdev);
 	if (tell)
 		virtqueue_notify(v->event_vq);
-	mutex_lock(&pvi_lock);
+	return 0;
+}
+
+static void remap_all(struct pvi_viommu *v)
+{
+	struct pvi_endpoint *ep;
+	int r;
+
 	list_for_each_entry (ep, &v->endpoints, node) {
 		r = remap(ep);
 		if (r)
 			pci_err(ep->pdev, "pviommu: what was mapped before a sleep is not: %d\n",
 				r);
 	}
+}
+
+int pvi_restore(struct virtio_device *vdev)
+{
+	struct pvi_viommu *v = vdev->priv;
+	int r;
+
+	/* Whoever finds it awake finds it ready. */
+	mutex_lock(&pvi_lock);
+	r = wake(v);
+	if (!r) {
+		remap_all(v);
+		pvi_endpoints_claim_new(v);
+	}
 	mutex_unlock(&pvi_lock);
-	return 0;
+	return r;
 }

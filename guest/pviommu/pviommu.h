@@ -52,7 +52,8 @@ struct pvi_rq {
 	struct pvi_slot *free;
 	unsigned int nr_slots;
 	bool broken; /* for good: a request timed out, or the transport failed */
-	bool asleep; /* there is no queue until the machine wakes up: requests fail */
+	/* No queue until the machine wakes up: requests fail. Written with pvi_lock, too. */
+	bool asleep;
 };
 
 int pvi_rq_init(struct pvi_rq *rq, struct virtqueue *vq);
@@ -198,6 +199,8 @@ static inline struct pvi_endpoint *pvi_ops_endpoint(struct device *dev)
 }
 
 void pvi_endpoints_claim_all(struct pvi_viommu *v);
+/* After a sleep, with pvi_lock, and before drivers may bind again: those that came meanwhile. */
+void pvi_endpoints_claim_new(struct pvi_viommu *v);
 void pvi_endpoints_release_all(struct pvi_viommu *v);
 /* Reserves what PROBE says the endpoint can't use, and the MSI window. */
 int pvi_endpoint_probe(struct pvi_endpoint *ep);

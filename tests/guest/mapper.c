@@ -164,6 +164,7 @@ static struct pci_driver mapper_driver = {
 	.id_table = ids,
 	.probe = probe,
 	.remove = remove,
+	.driver.pm = &mapper_pm,
 };
 
 static int __init mapper_init(void)
