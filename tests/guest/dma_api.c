@@ -91,11 +91,8 @@ void api_run(struct api *t, const struct api_case *cases, unsigned int n)
 	}
 }
 
-static void run_all(struct api *t)
+static void api_all_run(struct api *t)
 {
-	attack_text(t->a, "strategy", t->strategy, sizeof(t->strategy));
-	t->none = !strcmp(t->strategy, "none");
-	t->copies = !strcmp(t->strategy, "bounce");
 	api_stream_run(t);
 	api_list_run(t);
 	api_alloc_run(t);
@@ -114,7 +111,10 @@ static int api_show(struct seq_file *out, void *unused)
 	t->memory = alloc_pages_exact(API_BYTES, GFP_KERNEL);
 	t->expect = vmalloc(API_BYTES);
 	if (t->memory && t->expect) {
-		run_all(t);
+		attack_text(t->a, "strategy", t->strategy, sizeof(t->strategy));
+		t->none = !strcmp(t->strategy, "none");
+		t->copies = !strcmp(t->strategy, "bounce");
+		t->run(t);
 		r = 0;
 	}
 	vfree(t->expect);
@@ -124,20 +124,30 @@ static int api_show(struct seq_file *out, void *unused)
 	return r;
 }
 
-static int api_open(struct inode *inode, struct file *file)
+static int open_to_run(struct attacker *a, struct file *file, void (*run)(struct api *t))
 {
-	struct attacker *a = inode->i_private;
 	struct api *t = kzalloc(sizeof(*t), GFP_KERNEL);
 	int r;
 
 	if (!t)
 		return -ENOMEM;
+	t->run = run;
 	t->a = a;
 	t->dev = &a->pdev->dev;
 	r = single_open_size(file, api_show, t, ATTACK_SHOW_BUFFER);
 	if (r)
 		kfree(t);
 	return r;
+}
+
+static int api_open(struct inode *inode, struct file *file)
+{
+	return open_to_run(inode->i_private, file, api_all_run);
+}
+
+static int nomem_open(struct inode *inode, struct file *file)
+{
+	return open_to_run(inode->i_private, file, api_nomem_run);
 }
 
 static int api_release(struct inode *inode, struct file *file)
@@ -162,8 +172,17 @@ static const struct file_operations api_ops = {
 	.release = api_release,
 };
 
+static const struct file_operations nomem_ops = {
+	.owner = THIS_MODULE,
+	.open = nomem_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = api_release,
+};
+
 /* Unsafe, for those that debugfs makes safe have no mmap: not to be open when the driver goes. */
 void attack_api_add(struct attacker *a)
 {
 	debugfs_create_file_unsafe("api", 0600, a->dir, a, &api_ops);
+	debugfs_create_file("nomem", 0400, a->dir, a, &nomem_ops);
 }

@@ -5,7 +5,8 @@
  * pvi_nvme/api runs all cases under the device's strategy, and gives a line for each:
  *   ok - STRATEGY: CASE
  *   not ok - STRATEGY: CASE: FILE:LINE: WHAT
- * Open it for reading and writing: there is something to mmap, too.
+ * Open it for reading and writing: there is something to mmap, too. Reading pvi_nvme/nomem
+ * runs the cases of dma_api_nomem.c in the same way.
  */
 #ifndef PVI_DMA_API_H
 #define PVI_DMA_API_H
@@ -38,6 +39,7 @@ struct api {
 	u8 *expect;
 	u32 seed;
 	struct api_mmap mmap;
+	void (*run)(struct api *t);
 	char why[160]; /* the first failure of a case */
 };
 
@@ -79,6 +81,7 @@ void api_stream_run(struct api *t); /* dma_api_stream.c */
 void api_list_run(struct api *t);   /* dma_api_list.c */
 void api_alloc_run(struct api *t);  /* dma_api_alloc.c */
 void api_limits_run(struct api *t); /* dma_api_limits.c */
+void api_nomem_run(struct api *t);  /* dma_api_nomem.c */
 
 void api_run(struct api *t, const struct api_case *cases, unsigned int n);
 
