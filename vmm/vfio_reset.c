@@ -66,9 +66,10 @@ void vfio_reset_init(struct vfio_reset *reset, const struct vfio_desc *desc, int
 		reset->kind = VFIO_RESET_BUS;
 	else if (desc->can_reset)
 		reset->kind = VFIO_RESET_DEVICE;
+	reset->has_other = reset->kind == VFIO_RESET_BUS && desc->can_reset;
 }
 
-int vfio_reset_do(const struct vfio_reset *reset)
+static int do_kind(const struct vfio_reset *reset)
 {
 	struct {
 		struct vfio_pci_hot_reset head;
@@ -81,6 +82,19 @@ int vfio_reset_do(const struct vfio_reset *reset)
 	else if (reset->kind == VFIO_RESET_BUS)
 		err = vfio_sys_ioctl(reset->device, VFIO_DEVICE_PCI_HOT_RESET, &bus);
 	return err < 0 ? err : 0;
+}
+
+int vfio_reset_do(struct vfio_reset *reset)
+{
+	int err = do_kind(reset);
+
+	/* A port may not find its link again in time. */
+	if (err && reset->has_other) {
+		reset->has_other = false;
+		reset->kind = VFIO_RESET_DEVICE;
+		err = do_kind(reset);
+	}
+	return err;
 }
 
 const char *vfio_reset_name(enum vfio_reset_kind kind)

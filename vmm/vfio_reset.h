@@ -15,13 +15,17 @@ struct vfio_reset {
 	int device; /* VFIO's fd */
 	int group;  /* its group's fd */
 	enum vfio_reset_kind kind;
+	bool has_other; /* the device's, should the bus's fail */
 };
 
 /* Finds out which; @group_id as the kernel numbers groups. */
 void vfio_reset_init(struct vfio_reset *reset, const struct vfio_desc *desc, int group,
 		     int group_id);
-/* 0 where there is none; -errno of the kernel. */
-int vfio_reset_do(const struct vfio_reset *reset);
+/*
+ * 0 where there is none; -errno of the kernel. Where the bus's fails it is the device's from then
+ * on, and kind says so.
+ */
+int vfio_reset_do(struct vfio_reset *reset);
 const char *vfio_reset_name(enum vfio_reset_kind kind);
 
 #endif

@@ -302,7 +302,7 @@ static int bus_reset(const struct vfio_pci_hot_reset *arg)
 	assert_int_equal(arg->count, 1);
 	assert_true(is_group(arg->group_fds[0]));
 	fake_sys.bus_resets++;
-	return 0;
+	return fake_sys.bus_error;
 }
 
 static int on_group(int group, unsigned long request, void *arg)

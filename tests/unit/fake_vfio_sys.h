@@ -40,7 +40,8 @@ struct fake_vfio_sys {
 	struct fake_region region[FAKE_REGIONS];
 	uint32_t bus_groups[4]; /* of what a reset of the bus touches */
 	unsigned int nr_bus;
-	int fail_in; /* the call after so many fails with -@error; -1: none */
+	int bus_error; /* of its reset */
+	int fail_in;   /* the call after so many fails with -@error; -1: none */
 	int error;
 	int slot_error;
 

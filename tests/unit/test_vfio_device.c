@@ -433,13 +433,23 @@ static void resets_without_flr(void **state)
 	assert_int_equal(fake_sys.bus_resets, 2);
 	assert_int_equal(fake_sys.resets, 1);
 	vfio_device_free(dev);
+	assert_int_equal(fake_sys.resets, 2);
+	/* Nor is the bus's sure. */
+	fake_sys.bus_groups[1] = FAKE_GROUP;
+	fake_sys.bus_error = -ENOTTY;
+	assert_int_equal(start(), 0);
+	assert_int_equal(fake_sys.bus_resets, 3);
+	assert_int_equal(fake_sys.resets, 3);
+	vfio_device_free(dev);
+	assert_int_equal(fake_sys.bus_resets, 3);
+	assert_int_equal(fake_sys.resets, 4);
+	fake_sys.bus_error = 0;
 	/* As conventional PCI has it. */
 	fake_sys.region[VFIO_PCI_CONFIG_REGION_INDEX].byte[0xd0] = PCI_CAP_ID_AF;
 	fake_sys.region[VFIO_PCI_CONFIG_REGION_INDEX].byte[0xd3] = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
-	fake_sys.bus_groups[1] = FAKE_GROUP;
 	assert_int_equal(start(), 0);
-	assert_int_equal(fake_sys.bus_resets, 2);
-	assert_int_equal(fake_sys.resets, 3);
+	assert_int_equal(fake_sys.bus_resets, 3);
+	assert_int_equal(fake_sys.resets, 5);
 }
 
 static void shared_line(void **state)
