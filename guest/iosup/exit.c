@@ -32,6 +32,8 @@
 #include <linux/slab.h>
 #include <asm/pgalloc.h>
 #include <asm/tlbflush.h>
+#include <asm/xen/hypercall.h>
+#include <asm/xen/page.h>
 #include "compat.h"
 #include "iosup.h"
 #include "kernel.h"
@@ -42,6 +44,7 @@
 #define MOST_TABLES  32
 #define MOST_VMAS    512
 #define USER_ENTRIES (PTRS_PER_PGD / 2)
+#define MOST_UPDATES (PAGE_SIZE / sizeof(struct mmu_update))
 
 /* From the copy until pgd_free(), which is reached through the copy's PGD (page->mapping). */
 struct exit_copy {
@@ -51,6 +54,7 @@ struct exit_copy {
 	struct list_head tables[IOSUP_PGD]; /* the emptied ones */
 	struct list_head plain;		    /* pages for the copy */
 	struct page *copy;		    /* its PGD */
+	struct mmu_update *updates;	    /* a page of plain's, for hypercalls */
 	unsigned long plain_left, pte_tables;
 	unsigned int most_tables;
 	struct iosup_rmap rmap;
@@ -81,10 +85,14 @@ static unsigned int next_used(const void *table, unsigned int i)
 #define for_each_used(i, table) \
 	for (i = next_used(table, 0); i < PTRS_PER_PTE; i = next_used(table, i + 1))
 
+/* Those that are left, and the one for hypercalls. */
 static void free_plain(struct exit_copy *c)
 {
 	struct page *page, *next;
 
+	if (c->updates)
+		__free_page(virt_to_page(c->updates));
+	c->updates = NULL;
 	list_for_each_entry_safe (page, next, &c->plain, lru) {
 		list_del(&page->lru);
 		__free_page(page);
@@ -106,6 +114,7 @@ static bool get_plain(struct exit_copy *c, unsigned long n)
 	struct page *page;
 
 	INIT_LIST_HEAD(&c->plain);
+	c->updates = NULL;
 	for (c->plain_left = 0; c->plain_left < n; c->plain_left++) {
 		page = alloc_page(GFP_COPY);
 		if (!page) {
@@ -115,6 +124,25 @@ static bool get_plain(struct exit_copy *c, unsigned long n)
 		list_add(&page->lru, &c->plain);
 	}
 	return true;
+}
+
+/*
+ * Empties a pinned table; content, it or a copy of it, says which entries are in use. Here and
+ * not by set_pte(): that looks up each entry's machine address, and makes batches of 32.
+ */
+static void empty(struct exit_copy *c, void *table, const void *content)
+{
+	phys_addr_t base = virt_to_machine(table).maddr;
+	unsigned int i = next_used(content, 0), n;
+
+	while (i < PTRS_PER_PTE) {
+		for (n = 0; n < MOST_UPDATES && i < PTRS_PER_PTE; i = next_used(content, i + 1)) {
+			c->updates[n].ptr = base + i * sizeof(u64);
+			c->updates[n++].val = 0;
+		}
+		if (HYPERVISOR_mmu_update(c->updates, n, NULL, DOMID_SELF))
+			BUG();
+	}
 }
 
 static struct exit_copy *copy_new(struct mm_struct *mm)
@@ -139,8 +167,10 @@ static struct exit_copy *copy_new(struct mm_struct *mm)
 	for (l = 0; l < IOSUP_PGD; l++)
 		INIT_LIST_HEAD(&c->tables[l]);
 	c->copy = alloc_pages(GFP_COPY, IOSUP_PGD_ORDER);
-	if (c->copy && get_plain(c, n))
+	if (c->copy && get_plain(c, n + 1)) {
+		c->updates = page_address(take_plain(c));
 		return c;
+	}
 	if (c->copy)
 		__free_pages(c->copy, IOSUP_PGD_ORDER);
 	kfree(c);
@@ -240,23 +270,17 @@ static void keep(struct exit_copy *c, struct page *table, enum iosup_level level
 	list_add(&table->lru, &c->tables[level]);
 }
 
-/*
- * Moves a table of level 1. The walkers are out; its lock is taken to have preemption off
- * while hypercalls are gathered, and in the spirit of all who write entries.
- */
+/* Moves a table of level 1. The walkers are out; its lock is what all who write entries hold. */
 static void move_pte_table(struct exit_copy *c, pmd_t *pmd)
 {
 	struct page *old = pmd_page(*pmd), *plain = take_plain(c);
 	pte_t *from = page_address(old), *to = page_address(plain);
 	spinlock_t *lock = iosup_pte_lock_of(old);
-	unsigned int i;
 
 	iosup_pte_ctor(plain);
 	spin_lock(lock);
 	copy_page(to, from);
-	arch_enter_lazy_mmu_mode();
-	for_each_used(i, to) set_pte(&from[i], __pte(0));
-	arch_leave_lazy_mmu_mode();
+	empty(c, from, to);
 	set_pmd(pmd, __pmd(_PAGE_TABLE | __pa(to)));
 	spin_unlock(lock);
 	keep(c, old, IOSUP_PTE);
@@ -303,18 +327,14 @@ static void move_level_1(struct exit_copy *c)
 /* Step 3, for a table of level 3. A table is emptied while it is linked: then it has a type. */
 static void empty_pud_table(struct exit_copy *c, pud_t *puds)
 {
-	unsigned int i, j;
+	unsigned int i;
 
 	for_each_used(i, puds)
 	{
 		pmd_t *pmds = pud_pgtable(puds[i]);
 
-		preempt_disable();
-		arch_enter_lazy_mmu_mode();
-		for_each_used(j, pmds) set_pmd(&pmds[j], __pmd(0));
+		empty(c, pmds, pmds);
 		set_pud(&puds[i], __pud(0));
-		arch_leave_lazy_mmu_mode();
-		preempt_enable();
 		keep(c, virt_to_page(pmds), IOSUP_PMD);
 	}
 }

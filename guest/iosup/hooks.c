@@ -112,6 +112,14 @@ static void on_dup_mmap(struct mm_struct *from, struct mm_struct *mm)
 }
 #endif
 
+static pte_t on_clear_flush(struct vm_area_struct *vma, unsigned long address, pte_t *entry)
+{
+	pte_t old;
+
+	INSIDE(old = iosup_clear_flush(vma, address, entry));
+	return old;
+}
+
 /* A descriptor table is a page type of its own: one flip when it is made, one at its end. */
 static void on_alloc_ldt(void *ldt, unsigned int entries)
 {
@@ -152,6 +160,7 @@ static struct hook hooks[] = {
 	HOOK("pte_alloc_one", pte_alloc_one, "pgtable_t (mm_struct*)"),
 	HOOK("__pmd_alloc", pmd_alloc, "int (mm_struct*, pud_t*, long unsigned int)"),
 	HOOK("__pud_alloc", pud_alloc, "int (mm_struct*, p4d_t*, long unsigned int)"),
+	HOOK("ptep_clear_flush", clear_flush, "pte_t (vm_area_struct*, long unsigned int, pte_t*)"),
 	HOOK("pgd_alloc", pgd_alloc, "pgd_t* (mm_struct*)"),
 };
 

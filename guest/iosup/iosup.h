@@ -9,6 +9,7 @@
  *
  *   hooks.c   where the kernel's functions lead to ours, and how that is undone
  *   table.c   the life of a table of level 1 to 3: birth, link, release
+ *   clear.c   an entry's end, without a trap
  *   pgd.c     the life of a PGD (level 4), which is pinned from birth
  *   exit.c    a process's end: its tables are emptied and kept, a plain copy is torn down
  *   rmap.c    keeps the walkers of the reverse map out of a range of an address space
@@ -38,12 +39,13 @@ struct iosup_level_counts {
 
 struct iosup_counts {
 	struct iosup_level_counts level[IOSUP_LEVELS];
-	unsigned long shadow_exits; /* processes that ended by a copy */
-	unsigned long stock_exits;  /* processes that ended as the kernel does it */
-	unsigned long kept_exits;   /* mode=pool-only: in the pinned tables themselves */
-	unsigned long waited_exits; /* that met another holder of a lock they needed */
-	unsigned long ldt_pages;    /* pages that became descriptor tables: a flip each way */
-	unsigned long dirty;	    /* verify=1: tables that were not empty when reused; a bug */
+	unsigned long shadow_exits;  /* processes that ended by a copy */
+	unsigned long stock_exits;   /* processes that ended as the kernel does it */
+	unsigned long kept_exits;    /* mode=pool-only: in the pinned tables themselves */
+	unsigned long waited_exits;  /* that met another holder of a lock they needed */
+	unsigned long traps_avoided; /* entries cleared by a hypercall, which would have trapped */
+	unsigned long ldt_pages;     /* pages that became descriptor tables: a flip each way */
+	unsigned long dirty;	     /* verify=1: tables that were not empty when reused; a bug */
 };
 
 DECLARE_PER_CPU(struct iosup_counts, iosup_counts);
@@ -83,6 +85,9 @@ void iosup_release(unsigned long pfn, enum iosup_level level);
 unsigned long iosup_unlinked(void);
 /* Makes an unpooled table an ordinary free page again. */
 void iosup_table_free(struct page *table, enum iosup_level level);
+
+/* clear.c */
+pte_t iosup_clear_flush(struct vm_area_struct *vma, unsigned long address, pte_t *entry);
 
 /* pgd.c */
 pgd_t *iosup_pgd_alloc(struct mm_struct *mm);

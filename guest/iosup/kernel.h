@@ -25,13 +25,15 @@ struct iosup_kernel {
 	void (*dup_mmap)(struct mm_struct *from, struct mm_struct *mm);
 	void (*enter_mmap)(struct mm_struct *mm);
 	void (*alloc_ldt)(void *ldt, unsigned int entries);
-	void (*free_ldt)(void *ldt, unsigned int entries);
+	pte_t (*clear_flush)(struct vm_area_struct *vma, unsigned long address, pte_t *entry);
 
 	/* Called only. */
 	void (*pgd_pin)(struct mm_struct *mm, pgd_t *pgd);
 	void (*pgd_unpin)(struct mm_struct *mm, pgd_t *pgd);
 	int (*memcg_charge)(struct page *page, gfp_t gfp, int order);
 	void (*memcg_uncharge)(struct page *page, int order);
+	void (*flush_tlb_range)(struct mm_struct *mm, unsigned long start, unsigned long end,
+				unsigned int shift, bool freed_tables);
 	unsigned long (*ftrace_location)(unsigned long ip);
 
 	struct mm_struct *init_mm;

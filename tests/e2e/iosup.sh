@@ -88,6 +88,7 @@ for l in pte pmd pud pgd; do
 	check "$l: some are pooled" test "$n" -gt 0
 done
 check 'processes ended by a copy' test "$(get shadow_exits)" -gt 100
+check 'copies on write did not trap' test "$(get traps_avoided)" -gt 100
 check 'every reused table was empty' test "$(get dirty)" = 0
 
 # A cgroup pays for the tables that its processes have, and for none that are in the pool.
