@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -227,11 +228,30 @@ static _Noreturn void usage(void)
 	exit(2);
 }
 
+/*
+ * Where the kernel lays our stack at random, it lies over one page or over two where we fork: the
+ * second would be write-protected and copied by each child, in one run and not in the next. So we
+ * begin again at a fixed place; what we run is laid out at random as ever.
+ */
+static void fix_layout(char **argv)
+{
+	int as_is = personality(0xffffffff);
+
+	if (as_is & ADDR_NO_RANDOMIZE) {
+		personality((unsigned long)(as_is & ~ADDR_NO_RANDOMIZE));
+		return;
+	}
+	personality((unsigned long)(as_is | ADDR_NO_RANDOMIZE));
+	execv("/proc/self/exe", argv);
+	die("/proc/self/exe");
+}
+
 int main(int argc, char **argv)
 {
 	struct phase p = {0};
 	int option;
 
+	fix_layout(argv);
 	while ((option = getopt(argc, argv, "+m:d:")) != -1) {
 		if (option == 'm')
 			p.mark = (unsigned int)atoi(optarg);
