@@ -18,9 +18,12 @@
 #include <unistd.h>
 #include "procload.h"
 
-#define WRONG_BYTE  100
-#define WRONG_CALL  101
-#define WRONG_CHILD 102
+#define WRONG_BYTE    100
+#define WRONG_CALL    101
+#define WRONG_CHILD   102
+
+#define BROOD_ROUNDS  8
+#define BROOD_AT_ONCE 4
 
 static const char itself[] = "/proc/self/exe";
 
@@ -94,6 +97,31 @@ static int deep(struct worker *w)
 		return r ?: look(w);
 	}
 	return cow(w);
+}
+
+/* Short lives, some at once, as a server or a shell makes them: most of all processes. */
+static int brood(struct worker *w)
+{
+	struct area *far = &w->memory.area[FAR];
+	int status;
+
+	for (int round = 0; round < BROOD_ROUNDS; round++) {
+		for (int i = 0; i < BROOD_AT_ONCE; i++) {
+			uint64_t salt = random_of(w);
+			pid_t pid = fork();
+
+			if (pid < 0)
+				return WRONG_CALL;
+			if (!pid) {
+				fill(&far[i], salt);
+				_exit(is_right(&far[i]) ? 0 : WRONG_BYTE);
+			}
+		}
+		for (int i = 0; i < BROOD_AT_ONCE; i++)
+			if (wait(&status) < 0 || status)
+				return WRONG_CHILD;
+	}
+	return look(w);
 }
 
 /* Areas that come, move, change rights and go, 2 MiB apart, so that tables do, too. */
@@ -287,11 +315,18 @@ static int userfault(struct worker *w)
 }
 
 const struct kind kinds[] = {
-	{"look", look, NULL, 0, 1, 6},	     {"cow", cow, NULL, 0, 1, 4},
-	{"exec", exec, NULL, 0, 1, 4},	     {"spawn", spawn, NULL, 0, 2, 2},
-	{"deep", deep, NULL, 0, 4, 4},	     {"maps", maps, NULL, 0, 1, 2},
-	{"threads", threads, NULL, 0, 1, 1}, {"killed", until_killed, read_kill_release, 1, 1, 2},
-	{"swap", swap, NULL, 0, 1, 1},	     {"alike", alike, NULL, 0, 1, 1},
-	{"huge", huge, NULL, 0, 1, 1},	     {"userfault", userfault, NULL, 0, 1, 1},
+	{"look", look, NULL, 0, 1, 6},
+	{"cow", cow, NULL, 0, 1, 4},
+	{"exec", exec, NULL, 0, 1, 4},
+	{"spawn", spawn, NULL, 0, 2, 2},
+	{"deep", deep, NULL, 0, 4, 4},
+	{"maps", maps, NULL, 0, 1, 2},
+	{"threads", threads, NULL, 0, 1, 1},
+	{"killed", until_killed, read_kill_release, 1, 1, 2},
+	{"swap", swap, NULL, 0, 1, 1},
+	{"alike", alike, NULL, 0, 1, 1},
+	{"huge", huge, NULL, 0, 1, 1},
+	{"userfault", userfault, NULL, 0, 1, 1},
+	{"brood", brood, NULL, 0, 1 + BROOD_ROUNDS *BROOD_AT_ONCE, 5},
 };
 const size_t number_of_kinds = sizeof(kinds) / sizeof(kinds[0]);
