@@ -102,7 +102,8 @@ def plot(by_config, path):
                [(n, {s: (x[s]['invalidations'],) * 3 for s in x}) for n, x in rows])
         _panel(script, f'{name}: instructions per process, of stock',
                [(n, {s: tuple(x[s]['instructions'][k] / x['stock']['instructions']['median']
-                              for k in ('min', 'median', 'max')) for s in x})
+                              for k in ('min', 'median', 'max'))
+                     for s in x if x[s]['instructions']})
                 for n, x in rows if x['stock']['instructions']])
     script.append('unset multiplot')
     if len(script) > 6 and results.plot('\n'.join(script)):
