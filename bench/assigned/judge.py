@@ -113,7 +113,7 @@ def _check_load(checks, ways, load):
     checks.add(f'{load}: persistent: host maps and unmaps',
                ways[PERSISTENT][load]['host_maps'] + ways[PERSISTENT][load]['host_unmaps'],
                '<=', 0.02, 'per packet')
-    if SINGLE_USE in ways:
+    if load in ways.get(SINGLE_USE, {}):
         checks.add(f'{load}: single-use: host maps', ways[SINGLE_USE][load]['host_maps'], '>=',
                    0.1, 'per packet')
 

@@ -5,6 +5,14 @@ OURS=10.9.0.2
 # Whose frames no card on the cable takes: nothing is spent on their arrival.
 NOBODY=10.9.0.9
 
+# Is any of them the card's?
+network() { # LOADS
+	case $1 in
+	*udp-* | *tcp-*) ;;
+	*) return 1 ;;
+	esac
+}
+
 card_up() { # CARD
 	ip link set "$1" up
 	ip addr add $OURS/24 dev "$1"

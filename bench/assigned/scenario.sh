@@ -87,7 +87,8 @@ native() { # DMA|DMA-FQ
 	set_type "$nic" "$1"
 	set_type "$disk" "$1"
 	wait_disk || return 1
-	card=$(ls "/sys/bus/pci/devices/$nic/net") && card_up "$card" || return 1
+	card=$(ls "/sys/bus/pci/devices/$nic/net") || return 1
+	! network "$loads" || card_up "$card" || return 1
 	assign-watch "$out" $limit sh -c \
 		"KINDS=$KINDS; . $PVI_SCENARIO_DIR/loads.sh; run_loads $loads $card /dev/nvme0n1 $passes"
 	status=$?

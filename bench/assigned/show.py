@@ -43,9 +43,9 @@ def pinned_table(runs):
     return lines
 
 
-def tables(result, put=text):
+def tables(result, put=text, loads=None):
     ways = result['ways']
-    for load in next(iter(ways.values())):
+    for load in loads or next(iter(ways.values())):
         print()
         put(load_table(ways, load, result['icount']))
     print()
