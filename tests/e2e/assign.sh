@@ -88,7 +88,7 @@ vm() {
 said() { sed -n "s/^PVI \(.* \|\)$1=\([^ ]*\).*/\2/p" log | tr -d '\r' | tail -n 1; }
 wait_for() { # STEP SECONDS
 	n=0
-	until grep -q "^PVI step=$1" log; do
+	until grep -qs "^PVI step=$1" log; do
 		n=$((n + 1))
 		[ $n -lt $(($2 * 10)) ] || return 1
 		usleep 100000
