@@ -172,27 +172,35 @@ class Machine:
             raise
         return q
 
-    def restore(self, job, payload, extra=None):
-        """Starts from the snapshot, which it makes first where there is none."""
-        snapshot = self.need_snapshot()
+    def restore(self, snapshot, job, payload, extra=None):
+        """Starts from the snapshot, which is open and is closed with it."""
         q = self._qemu(job, payload, extra)
         q.fds.append(snapshot)
         q.args += ['-incoming', f'fd:{snapshot}']
         q.start()
         return q
 
+    def snapshot_path(self):
+        return os.path.join(CACHE, f'{self.NAME}-{self.kernel}-{self.key()}.snapshot')
+
     def need_snapshot(self):
         """Returns the snapshot, open."""
-        key = self.key()
-        path = os.path.join(CACHE, f'{self.NAME}-{self.kernel}-{key}.snapshot')
+        path = self.snapshot_path()
         try:
             return os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             pass
-        with locked(f'snapshot-{key}'):
+        with locked(os.path.basename(path)):
             if not os.path.exists(path):
                 self._make_snapshot(path)
             return os.open(path, os.O_RDONLY)
+
+    def drop_snapshot(self, fd):
+        """The one that is open as fd, unless another has made it anew."""
+        path = self.snapshot_path()
+        with locked(os.path.basename(path)):
+            if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(fd)):
+                os.unlink(path)
 
     def _make_snapshot(self, path):
         begin = time.monotonic()

@@ -16,6 +16,10 @@ class TestbedError(Exception):
     """The testbed itself failed, not the scenario."""
 
 
+class BadSnapshot(TestbedError):
+    """L1 does not go on from its snapshot, or not for long."""
+
+
 def say(text):
     print(f'testbed: {text}', file=sys.stderr, flush=True)
 

@@ -7,7 +7,7 @@ import time
 
 from . import l1, xen
 from .job import unpack_results
-from .paths import TestbedError, say
+from .paths import BadSnapshot, TestbedError, say
 from .qemu import Waker
 
 ENV = {
@@ -16,6 +16,7 @@ ENV = {
     'PVI_QUIRKS': '--testbed-quirks',
 }
 RESTORE_SECONDS = 60
+FIRST_SECONDS = 10      # an L1 that ends in these, and has not said a word, was bad from the start
 DELIVERY_SECONDS = 60
 
 
@@ -78,8 +79,8 @@ class Session:
                 limit = self.timeout if self.started else RESTORE_SECONDS
                 left = self.begin + limit - time.monotonic()
                 if left <= 0 and not self.started:
-                    raise TestbedError('L1 does not go on from its snapshot; its console '
-                                       'ends:\n' + l1.tail(self.console))
+                    raise BadSnapshot('L1 does not go on from its snapshot; its console '
+                                      'ends:\n' + l1.tail(self.console))
                 if left <= 0 and self.ended:
                     raise TestbedError(f'the scenario ended, but its output or results did not '
                                        f'arrive: {self.control}')
@@ -88,25 +89,26 @@ class Session:
                 for key, _ in selector.select(min(left, waker.check())):
                     waker.heard()
                     if not self._read(key.data, key.fileobj):
-                        raise TestbedError('L1 ended early: ' + self.qemu.words()
-                                           + l1.tail(self.console))
+                        early = not self.output and \
+                            time.monotonic() - self.begin < FIRST_SECONDS
+                        raise (BadSnapshot if early else TestbedError)(
+                            'L1 ended early: ' + self.qemu.words() + l1.tail(self.console))
                 status = self._finished()
                 if status is not None:
                     return status
 
 
-def run(options, job, payload, results, extra=None):
+def start(machine, snapshot, job, payload, extra):
+    tar = job.tar({**ENV, **machine.ENV}, '/run/work')
+    if snapshot is None:
+        return machine.boot(tar, payload, extra)
+    return machine.restore(os.dup(snapshot), tar, payload, extra)
+
+
+def run_once(options, machine, snapshot, job, payload, results, extra):
+    """The exit status."""
     begin = time.monotonic()
-    machine = (xen.Machine if options.machine == 'xen' else l1.Machine)(options)
-    if options.trace:
-        os.makedirs(results, exist_ok=True)
-        machine.trace_file = os.path.join(os.path.realpath(results), 'trace.log')
-    start = machine.boot
-    if machine.snapshots and not options.no_snapshot:
-        os.close(machine.need_snapshot())
-        begin = time.monotonic()
-        start = machine.restore
-    qemu = start(job.tar({**ENV, **machine.ENV}, '/run/work'), payload, extra)
+    qemu = start(machine, snapshot, job, payload, extra)
     session = Session(qemu, options.timeout, lambda: say(
         f'{job.name}: in L1 ({machine.describe()}) after '
         f'{time.monotonic() - begin:.1f} s'))
@@ -123,3 +125,25 @@ def run(options, job, payload, results, extra=None):
         return 124
     unpack_results(session.results, results)
     return status
+
+
+def run(options, job, payload, results, extra=None):
+    machine = (xen.Machine if options.machine == 'xen' else l1.Machine)(options)
+    if options.trace:
+        os.makedirs(results, exist_ok=True)
+        machine.trace_file = os.path.join(os.path.realpath(results), 'trace.log')
+    if not machine.snapshots or options.no_snapshot:
+        return run_once(options, machine, None, job, payload, results, extra)
+    # Now and then the emulator keeps, on a busy host, what cannot go on: and so each time.
+    for last in (False, True):
+        snapshot = machine.need_snapshot()
+        try:
+            return run_once(options, machine, snapshot, job, payload, results, extra)
+        except BadSnapshot as error:
+            machine.drop_snapshot(snapshot)
+            if last:
+                raise
+            say(f'{error}\ntestbed: that snapshot is bad; once more from a new one')
+        finally:
+            os.close(snapshot)
+    return None

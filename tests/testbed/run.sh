@@ -62,6 +62,14 @@ tb $mode status 7
 [ $status = 7 ]
 result $? 'the status is that of the scenario'
 
+bad=$(ls -t build/testbed/l1-6.1-*.snapshot | head -1)
+truncate -s 1M "$bad"
+tb $mode status 7
+[ $status = 7 ] && says 'that snapshot is bad; once more from a new one'
+result $? 'a snapshot that L1 cannot go on from is made anew'
+[ "$(stat -c %s "$bad")" -gt 1048576 ] && tb $mode status 0 && ! says 'bad'
+result $? 'the new one is kept'
+
 tb $mode args 'two words' "it's" '$HOME' ''
 printf '<%s>\n' 'two words' "it's" '$HOME' '' >"$tmp/want"
 echo 'and more' >>"$tmp/want"
