@@ -109,7 +109,7 @@ static void check_unmap_cost(struct api *t, struct counts c, bool late)
 	else if (is(t, "shared"))
 		api_check(t, c.unmaps == ENTRIES && c.kicks == 1);
 	else if (is(t, "deferred") && late)
-		api_check(t, c.unmaps <= 1 && c.kicks == c.unmaps);
+		api_check(t, c.unmaps <= 1 && c.kicks <= 1); /* read one after the other */
 	else
 		api_check(t, !c.unmaps && !c.kicks);
 }
