@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Data through disks and network cards under each strategy, while another disk is plugged
 # and unplugged and strategies change: nothing is lost, nothing is left, nothing is said.
-# usage: tests/e2e-qemu/soak.sh [KERNEL CPUS MIB-PER-DISK MIB-NETWORK PLUGS TIMEOUT
-#        [MEMORY CARD [QEMU-OPTION...]]]
+# usage: tests/e2e-qemu/soak.sh [--only STRATEGY,...] [KERNEL CPUS MIB-PER-DISK MIB-NETWORK PLUGS
+#        TIMEOUT [MEMORY CARD [QEMU-OPTION...]]]
 set -eu
 cd "$(dirname "$0")/../.."
+only=
+if [ "${1-}" = --only ]; then
+	only=$2
+	shift 2
+fi
 [ $# -gt 0 ] || set -- 6.1 2 48 16 8 280
-kernel=$1 cpus=$2 words="mib=$3 netmib=$4 plugs=$5" timeout=$6 mem=${7-512M} card=${8-e1000e}
+kernel=$1 cpus=$2 words="mib=$3 netmib=$4 plugs=$5 strategies=$only" timeout=$6 mem=${7-512M} card=${8-e1000e}
 shift $(($# < 8 ? $# : 8))
 exec tests/e2e-qemu/vm --kernel "$kernel" --cpus "$cpus" --init soak --mem "$mem" \
 	--timeout "$timeout" --cmdline "$words card=$card" --module virtio_pci --module nvme \
