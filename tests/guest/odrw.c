@@ -128,7 +128,7 @@ static int print_counters(const char *when, const char *folder)
 	static const char *const names[] = {"dmas",	    "requests",	      "kicks",
 					    "maps",	    "unmaps",	      "reused",
 					    "mapped_pages", "coherent_pages", "peak_mapped_pages",
-					    "faults"};
+					    "fixed_pages",  "faults"};
 	char path[512];
 	unsigned long long value;
 	unsigned int i;
