@@ -47,22 +47,8 @@ start_vm() { # KERNEL IOMMU GUEST_IOMMU IRQ [EXTRA_CMDLINE [OPTION...]]
 }
 # Ends a guest that says nothing for so long: it hangs.
 SILENCE=120
-watch() {
-	was= n=0
-	while [ $n -lt $SILENCE ]; do
-		sleep 1
-		now=$(wc -c <log)
-		n=$((n + 1))
-		[ "$now" = "$was" ] || n=0
-		was=$now
-	done
-	: >hung
-	kill $vmm # the power button
-	sleep 1
-	kill $vmm # the end
-}
 end_vm() {
-	watch 2>/dev/null &
+	end_silent log $SILENCE $vmm 2>/dev/null &
 	dog=$!
 	wait $vmm
 	status=$?

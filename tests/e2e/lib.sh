@@ -89,3 +89,20 @@ stat_of() { # FILE AFTER KEY
 		index($0, after) { on = 1 }
 		on && index($0, key) { sub(/.*: */, ""); print; exit }'
 }
+
+# Ends the VM with this PID once FILE has not grown for so long, for then its guest hangs; leaves a
+# file "hung". To be run in the background, and killed when the VM has ended.
+end_silent() { # FILE SECONDS PID
+	was= n=0
+	while [ $n -lt "$2" ]; do
+		sleep 1
+		now=$(wc -c <"$1")
+		n=$((n + 1))
+		[ "$now" = "$was" ] || n=0
+		was=$now
+	done
+	: >hung
+	kill "$3" # the power button
+	sleep 1
+	kill "$3" # the end
+}

@@ -22,20 +22,6 @@ on_line() {
 con=$PVI_RESULTS/console.log
 # Ends a guest that says nothing for so long: it hangs.
 SILENCE=100
-watch() {
-	was= n=0
-	while [ $n -lt $SILENCE ]; do
-		sleep 1
-		now=$(wc -c <"$con")
-		n=$((n + 1))
-		[ "$now" = "$was" ] || n=0
-		was=$now
-	done
-	: >hung
-	kill $vmm # the power button
-	sleep 1
-	kill $vmm # the end
-}
 run_guest() {
 	rm -f hung stdout
 	: >"$con"
@@ -48,7 +34,7 @@ run_guest() {
 		--assign "$disk" --stats stats.json $PVI_QUIRKS </dev/null >stdout \
 		2>"$PVI_RESULTS/vmm.log" &
 	vmm=$!
-	watch 2>/dev/null &
+	end_silent "$con" $SILENCE $vmm 2>/dev/null &
 	dog=$!
 	wait $vmm
 	status=$?
