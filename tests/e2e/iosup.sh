@@ -31,15 +31,18 @@ tables_of()
 {
 	sed -n 's/^pagetables //p' "/sys/fs/cgroup/$1/memory.stat"
 }
-# A process that sleeps in a cgroup of its own: what its page tables cost that.
+# A process that sleeps in a cgroup of its own: what its page tables cost that. Its addresses are
+# the same each time: by chance, they could need one table more or less.
 tables_of_sleeper()
 {
+	echo 0 >/proc/sys/kernel/randomize_va_space
 	mkdir /sys/fs/cgroup/b
 	sh -c 'echo $$ >/sys/fs/cgroup/b/cgroup.procs && exec sleep 1000' &
 	sleeper=$!
 	until grep -q nanosleep /proc/$sleeper/wchan; do usleep 10000; done
 	# The kernel adds a CPU's share to these numbers every two seconds, or when it is large.
 	sleep 3
+	echo 2 >/proc/sys/kernel/randomize_va_space
 	tables_of b
 	kill $sleeper
 	wait $sleeper 2>/dev/null
