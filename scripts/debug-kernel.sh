@@ -20,11 +20,7 @@ die()
 
 source_tree()
 {
-	echo 'downloading linux-source-6.1'
-	sandbox=
-	[ "$(id -u)" != 0 ] || sandbox='-o APT::Sandbox::User=root'
-	apt-get -qq $sandbox download linux-source-6.1 ||
-		die 'cannot download linux-source-6.1: check the network, or run apt-get update'
+	"$top/scripts/download.sh" linux-source-6.1
 	dpkg -x linux-source-6.1_*.deb package
 	mkdir src
 	tar xf package/usr/src/linux-source-6.1.tar.xz -C src --strip-components=1

@@ -28,26 +28,9 @@ depends()
 	found=$(apt-cache depends "$1" 2>/dev/null | sed -n "s/^ *Depends: \($2\)\$/\1/p" | tail -1)
 	if [ -z "$found" ] && [ -z "$apt_updated" ]; then
 		apt_updated=1
-		echo "fetching the package lists (to find $1)"
-		if [ "$(id -u)" = 0 ]; then
-			apt-get -qq update
-		elif command -v sudo >/dev/null; then
-			sudo apt-get -qq update
-		fi >&2 || true
+		"$top/scripts/download.sh" --lists
 		depends "$@"
 	fi
-}
-
-# download PACKAGE...: into the current folder
-download()
-{
-	echo "downloading $*"
-	# Root's downloads need no second user, which could not enter our folders.
-	if [ "$(id -u)" = 0 ]; then
-		apt-get -qq -o APT::Sandbox::User=root download "$@"
-	else
-		apt-get -qq download "$@"
-	fi || die "cannot download $*: check the network, or run apt-get update"
 }
 
 headers_of()
@@ -190,13 +173,13 @@ kernel()
 	find_image "$1"
 	release=${found#linux-image-}
 	if [ "$1" = forky ]; then
-		download "$found" $(parts_of "$found")
+		"$top/scripts/download.sh" "$found" $(parts_of "$found")
 		build_root "linux-headers-$release" "$PWD/apt"
 		rm -r apt
 		ln -s "root/usr/src/linux-headers-$release" headers
 	else
 		packages=$(headers_of "$release")
-		download "$found" $packages
+		"$top/scripts/download.sh" "$found" $packages
 	fi
 	echo "unpacking kernel $release"
 	unpack

@@ -8,6 +8,7 @@
 # with the toolstack (xl, xenstored, xenconsoled) and the libraries that it needs.
 set -eu
 cd "$(dirname "$0")/.."
+scripts=$(pwd)/scripts
 out=$(pwd)/build/xen
 release=4.17
 packages="xen-hypervisor-$release-amd64 xen-utils-$release xen-utils-common xenstore-utils
@@ -20,13 +21,6 @@ die()
 	exit 1
 }
 
-# Root's downloads need no second user, which could not enter our folders.
-if [ "$(id -u)" = 0 ]; then
-	sudo='' sandbox='-o APT::Sandbox::User=root'
-else
-	sudo=sudo sandbox=''
-fi
-
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
@@ -34,13 +28,7 @@ flock 9
 rm -rf "$out/.new"
 mkdir -p "$out/.new/root"
 cd "$out/.new"
-if ! apt-cache show "xen-utils-$release" >/dev/null 2>&1; then
-	echo "fetching the package lists (to find Xen $release)"
-	$sudo apt-get -qq update || true
-fi
-echo "downloading Xen $release"
-apt-get -qq $sandbox download $packages ||
-	die "cannot download Xen: check the network, or run apt-get update"
+"$scripts/download.sh" $packages
 for deb in *.deb; do
 	dpkg -x "$deb" root
 done

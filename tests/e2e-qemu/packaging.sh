@@ -27,8 +27,8 @@ ok()
 fetch()
 {
 	mkdir -p "$tmp/debs"
-	(cd "$tmp/debs" && apt-get -qq -o APT::Sandbox::User=root download dkms initramfs-tools-core) \
-		>"$tmp/apt" 2>&1 || return 1
+	(cd "$tmp/debs" && "$top/scripts/download.sh" dkms initramfs-tools-core) >"$tmp/apt" 2>&1 ||
+		return 1
 	mkdir -p "$tmp/tools"
 	for deb in "$tmp"/debs/*.deb; do dpkg -x "$deb" "$tmp/tools"; done
 	rm -rf "$tools"
