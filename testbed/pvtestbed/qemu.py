@@ -10,7 +10,10 @@ import socket
 import subprocess
 import time
 
-from .paths import TestbedError
+from .paths import BUILD, TestbedError
+
+# vmrun-fix.c says what it mends.
+VMRUN_FIX = os.path.join(BUILD, 'static', 'testbed', 'vmrun-fix.so')
 
 PR_SET_PDEATHSIG = 1
 
@@ -66,7 +69,8 @@ class Qemu:
         self.stderr = os.memfd_create('stderr')
         self.process = subprocess.Popen(
             self.args, stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr,
-            pass_fds=self.fds, preexec_fn=die_with_parent, start_new_session=True)
+            pass_fds=self.fds, preexec_fn=die_with_parent, start_new_session=True,
+            env={**os.environ, 'LD_PRELOAD': VMRUN_FIX})
         for fd in self.fds:
             os.close(fd)
         self.fds = []

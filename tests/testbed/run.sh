@@ -62,6 +62,11 @@ tb $mode status 7
 [ $status = 7 ]
 result $? 'the status is that of the scenario'
 
+# The emulator gives guests in guests some interrupts twice where this is not in effect.
+LD_PRELOAD=build/static/testbed/vmrun-fix.so qemu-system-x86_64 --version >"$tmp/out" 2>"$tmp/err"
+grep -q QEMU "$tmp/out" && [ ! -s "$tmp/err" ]
+result $? "the mend of the emulator's VMRUN knows this emulator"
+
 bad=$(ls -t build/testbed/l1-6.1-*.snapshot | head -1)
 truncate -s 1M "$bad"
 tb $mode status 7
