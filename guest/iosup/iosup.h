@@ -10,6 +10,7 @@
  *   hooks.c   where the kernel's functions lead to ours, and how that is undone
  *   table.c   the life of a table of level 1 to 3: birth, link, release
  *   clear.c   an entry's end, without a trap
+ *   around.c  the entries of pages around a fault, in one hypercall
  *   pgd.c     the life of a PGD (level 4), which is pinned from birth
  *   exit.c    a process's end: its tables are emptied and kept, a plain copy is torn down
  *   rmap.c    keeps the walkers of the reverse map out of a range of an address space
@@ -44,6 +45,7 @@ struct iosup_counts {
 	unsigned long kept_exits;    /* mode=pool-only: in the pinned tables themselves */
 	unsigned long waited_exits;  /* that met another holder of a lock they needed */
 	unsigned long traps_avoided; /* entries cleared by a hypercall, which would have trapped */
+	unsigned long gathered;	     /* entries set by a hypercall that was made for another one */
 	unsigned long ldt_pages;     /* pages that became descriptor tables: a flip each way */
 	unsigned long dirty;	     /* verify=1: tables that were not empty when reused; a bug */
 };
@@ -88,6 +90,9 @@ void iosup_table_free(struct page *table, enum iosup_level level);
 
 /* clear.c */
 pte_t iosup_clear_flush(struct vm_area_struct *vma, unsigned long address, pte_t *entry);
+
+/* around.c */
+vm_fault_t iosup_map_around(struct vm_fault *vmf, pgoff_t first, pgoff_t last);
 
 /* pgd.c */
 pgd_t *iosup_pgd_alloc(struct mm_struct *mm);

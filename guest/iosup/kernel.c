@@ -47,6 +47,12 @@ static const struct {
 	 (void **)&iosup_kernel.flush_tlb_range},
 	{"ftrace_location", "long unsigned int (long unsigned int)",
 	 (void **)&iosup_kernel.ftrace_location},
+#if IOSUP_SETS_ONE_BY_ONE
+	{"next_uptodate_page", "folio* (folio*, address_space*, xa_state*, long unsigned int)",
+	 (void **)&iosup_kernel.next_page},
+	{"do_set_pte", "void (vm_fault*, page*, long unsigned int)",
+	 (void **)&iosup_kernel.set_entry},
+#endif
 	{"init_mm", NULL, (void **)&iosup_kernel.init_mm},
 	{"pgd_lock", NULL, (void **)&iosup_kernel.pgd_lock},
 	{"pgd_list", NULL, (void **)&iosup_kernel.pgd_list},

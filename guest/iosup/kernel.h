@@ -6,6 +6,7 @@
 #ifndef IOSUP_KERNEL_H
 #define IOSUP_KERNEL_H
 
+#include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
 
@@ -26,6 +27,7 @@ struct iosup_kernel {
 	void (*enter_mmap)(struct mm_struct *mm);
 	void (*alloc_ldt)(void *ldt, unsigned int entries);
 	pte_t (*clear_flush)(struct vm_area_struct *vma, unsigned long address, pte_t *entry);
+	vm_fault_t (*map_around)(struct vm_fault *vmf, pgoff_t first, pgoff_t last);
 
 	/* Called only. */
 	void (*pgd_pin)(struct mm_struct *mm, pgd_t *pgd);
@@ -35,6 +37,10 @@ struct iosup_kernel {
 	void (*flush_tlb_range)(struct mm_struct *mm, unsigned long start, unsigned long end,
 				unsigned int shift, bool freed_tables);
 	unsigned long (*ftrace_location)(unsigned long ip);
+	/* The next page of a file in memory, referenced and locked; and an entry for one. */
+	struct folio *(*next_page)(struct folio *folio, struct address_space *mapping,
+				   struct xa_state *xas, pgoff_t last);
+	void (*set_entry)(struct vm_fault *vmf, struct page *page, unsigned long address);
 
 	struct mm_struct *init_mm;
 	/* Guards pgd_list and, for readers of that list, each pgd's pt_mm. */

@@ -76,6 +76,7 @@ TOP_FILE(stock_exits);
 TOP_FILE(kept_exits);
 TOP_FILE(waited_exits);
 TOP_FILE(traps_avoided);
+TOP_FILE(gathered);
 TOP_FILE(ldt_pages);
 TOP_FILE(dirty);
 
@@ -97,9 +98,11 @@ static ssize_t flips_avoided_show(struct kobject *k, struct kobj_attribute *a, c
 static struct kobj_attribute flips_avoided_file = __ATTR_RO(flips_avoided);
 
 static struct attribute *top_files[] = {
-	&shadow_exits_file.attr, &stock_exits_file.attr,   &kept_exits_file.attr,
-	&waited_exits_file.attr, &traps_avoided_file.attr, &ldt_pages_file.attr,
-	&dirty_file.attr,	 &flips_avoided_file.attr, NULL,
+	&shadow_exits_file.attr,  &stock_exits_file.attr,
+	&kept_exits_file.attr,	  &waited_exits_file.attr,
+	&traps_avoided_file.attr, &gathered_file.attr,
+	&ldt_pages_file.attr,	  &dirty_file.attr,
+	&flips_avoided_file.attr, NULL,
 };
 static const struct attribute_group top_group = {.attrs = top_files};
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,6 +315,62 @@ static int userfault(struct worker *w)
 	return memcmp(pages.words, source->words, (1 + random_of(w) % 15) * PAGE) ? WRONG_BYTE : 0;
 }
 
+enum { BELOW = 24, GAP = 8, ABOVE = 32 };
+
+struct punched {
+	int fd;
+	atomic_int over;
+};
+
+/* The pages of the gap go, and come again. */
+static void *punch(void *argument)
+{
+	static const char page[PAGE];
+	struct punched *p = argument;
+
+	while (!atomic_load(&p->over)) {
+		if (fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, BELOW * PAGE,
+			      GAP * PAGE))
+			return p;
+		for (int i = 0; i < GAP; i++)
+			if (pwrite(p->fd, page, PAGE, (BELOW + i) * PAGE) != PAGE)
+				return p;
+	}
+	return NULL;
+}
+
+/* A file's pages, each fault for one of which maps others, beside a gap that comes and goes. */
+static int around(struct worker *w)
+{
+	struct punched p = {.fd = memfd_create("around", MFD_CLOEXEC)};
+	size_t size = (BELOW + GAP + ABOVE) * PAGE;
+	struct area below = {.pages = BELOW}, above = {.pages = ABOVE};
+	pthread_t thread;
+	void *failed;
+	int r = 0;
+
+	if (p.fd < 0 || ftruncate(p.fd, (off_t)size))
+		return WRONG_CALL;
+	below.words = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, p.fd, 0);
+	if (below.words == MAP_FAILED)
+		return WRONG_CALL;
+	above.words = below.words + (BELOW + GAP) * PAGE / sizeof(uint64_t);
+	fill(&below, random_of(w));
+	fill(&above, random_of(w));
+	if (pthread_create(&thread, NULL, punch, &p))
+		return WRONG_CALL;
+	for (int round = 0; !r && round < 48; round++) {
+		if (madvise(below.words, size, MADV_DONTNEED))
+			r = WRONG_CALL;
+		else if (!is_right(round % 2 ? &below : &above) ||
+			 !is_right(round % 2 ? &above : &below))
+			r = WRONG_BYTE;
+	}
+	atomic_store(&p.over, 1);
+	pthread_join(thread, &failed);
+	return r ?: (failed ? WRONG_CALL : 0);
+}
+
 const struct kind kinds[] = {
 	{"look", look, NULL, 0, 1, 6},
 	{"cow", cow, NULL, 0, 1, 4},
@@ -327,6 +384,7 @@ const struct kind kinds[] = {
 	{"alike", alike, NULL, 0, 1, 1},
 	{"huge", huge, NULL, 0, 1, 1},
 	{"userfault", userfault, NULL, 0, 1, 1},
+	{"around", around, NULL, 0, 1, 2},
 	{"brood", brood, NULL, 0, 1 + BROOD_ROUNDS *BROOD_AT_ONCE, 5},
 };
 const size_t number_of_kinds = sizeof(kinds) / sizeof(kinds[0]);
