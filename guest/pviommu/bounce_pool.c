@@ -10,8 +10,9 @@
 #define CHUNK_PAGES (1ul << PVI_CHUNK_ORDER)
 #define NR_CLASSES  4u /* slots of 1, 4, 16 and 64 pages */
 #define NR_PROTS    4u /* indexed by rights; 0 is unused */
-/* A CPU's list gives half of it away above this, and asks for half of it when empty. */
+/* What a CPU's list has at most: of these, and of pages in them. */
 #define CPU_SLOTS 32u
+#define CPU_PAGES CHUNK_PAGES
 
 struct pvi_chunk {
 	void *memory;
@@ -58,6 +59,26 @@ struct pvi_pool {
 static unsigned int class_order(unsigned int class)
 {
 	return class * 2;
+}
+
+/*
+ * Of its own a CPU has no more than one chunk of a size: it is free memory that the device
+ * reaches, and that no other CPU can use. So where a CPU makes a new chunk though others have
+ * slots free, these are less than a chunk for each of them: beyond what was in use at once the
+ * pool grows by one chunk for each CPU but one at most, of a size and rights.
+ *
+ * Half of it is given away, or asked for, at a time: the lock is taken once for 16 of the
+ * smallest slots. Of the largest, of which a CPU has one, it is taken for each but that one,
+ * which is little beside the 128 KiB and more that are copied into such a slot.
+ */
+static unsigned int most_kept(unsigned int class)
+{
+	return min_t(unsigned int, CPU_SLOTS, CPU_PAGES >> class_order(class));
+}
+
+static unsigned int half_kept(unsigned int class)
+{
+	return DIV_ROUND_UP(most_kept(class), 2);
 }
 
 static unsigned int class_of(unsigned long npages)
@@ -251,7 +272,7 @@ struct pvi_bounce_slot *pvi_pool_get(struct pvi_pool *p, unsigned long npages, u
 	l = &this_cpu_ptr(p->cpus)->free[prot][class];
 	if (!l->first) {
 		spin_lock(&p->lock);
-		move(l, &p->shared[prot][class], CPU_SLOTS / 2);
+		move(l, &p->shared[prot][class], half_kept(class));
 		spin_unlock(&p->lock);
 	}
 	s = pop(l);
@@ -305,12 +326,12 @@ void pvi_pool_put(struct pvi_pool *p, struct pvi_bounce_slot *s)
 		last = put_closed(p, s, class);
 	} else {
 		l = &this_cpu_ptr(p->cpus)->free[c->prot][class];
-		push(l, s);
-		if (l->n > CPU_SLOTS) {
+		if (l->n == most_kept(class)) {
 			spin_lock(&p->lock);
-			move(&p->shared[c->prot][class], l, CPU_SLOTS / 2);
+			move(&p->shared[c->prot][class], l, half_kept(class));
 			spin_unlock(&p->lock);
 		}
+		push(l, s);
 	}
 	local_irq_restore(flags);
 	if (last)

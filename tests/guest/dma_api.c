@@ -97,6 +97,7 @@ static void api_all_run(struct api *t)
 	api_list_run(t);
 	api_alloc_run(t);
 	api_limits_run(t);
+	api_cpus_run(t);
 }
 
 /* ---- the file ---- */

@@ -81,6 +81,7 @@ void api_stream_run(struct api *t); /* dma_api_stream.c */
 void api_list_run(struct api *t);   /* dma_api_list.c */
 void api_alloc_run(struct api *t);  /* dma_api_alloc.c */
 void api_limits_run(struct api *t); /* dma_api_limits.c */
+void api_cpus_run(struct api *t);   /* dma_api_cpus.c */
 void api_nomem_run(struct api *t);  /* dma_api_nomem.c */
 
 void api_run(struct api *t, const struct api_case *cases, unsigned int n);
