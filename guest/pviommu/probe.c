@@ -4,39 +4,31 @@
 
 #include <linux/slab.h>
 
+#include "core/probe.h"
 #include "pviommu.h"
 
 /* x86 devices write here to raise an MSI; such a write is never translated. */
 #define MSI_FIRST 0xfee00000ull
 #define MSI_LAST  0xfeefffffull
 
-static int reserve(struct pvi_endpoint *ep, u64 first, u64 last)
+static int reserve(struct pvi_endpoint *ep, struct pvi_range r)
 {
-	if (first > last)
-		return -EINVAL;
-	return reserve_iova(&ep->space.iovad, first >> PAGE_SHIFT, last >> PAGE_SHIFT) ? 0
-										       : -ENOMEM;
+	struct iova *v =
+		reserve_iova(&ep->space.iovad, r.first >> PAGE_SHIFT, r.last >> PAGE_SHIFT);
+
+	return v ? 0 : -ENOMEM;
 }
 
-/* Properties: type and length, then @length bytes; type 0 ends the list. */
-static int parse(struct pvi_endpoint *ep, const u8 *buf, u32 size)
+static int reserve_all(struct pvi_endpoint *ep, const u8 *buf, u32 size)
 {
-	u32 off = 0, len, type;
-	int r = 0;
+	struct pvi_probe_walk w = {.buf = buf, .size = size};
+	struct pvi_range region;
+	int r = pvi_probe_next(&w, &region);
 
-	while (!r && size - off >= 4) {
-		type = pvi_get16(buf + off) & PVI_PROBE_T_MASK;
-		len = pvi_get16(buf + off + 2);
-		if (!type)
-			break;
-		if (len > size - off - 4)
-			return -EINVAL;
-		if (type == PVI_PROBE_T_RESV_MEM) {
-			if (len < sizeof(struct pvi_wire_resv_mem) - 4)
-				return -EINVAL;
-			r = reserve(ep, pvi_get64(buf + off + 8), pvi_get64(buf + off + 16));
-		}
-		off += 4 + len;
+	while (r > 0) {
+		r = reserve(ep, region);
+		if (!r)
+			r = pvi_probe_next(&w, &region);
 	}
 	return r;
 }
@@ -46,7 +38,7 @@ int pvi_endpoint_probe(struct pvi_endpoint *ep)
 	u32 size = ep->viommu->probe_size;
 	struct pvi_batch b;
 	u8 *buf;
-	int r = reserve(ep, MSI_FIRST, MSI_LAST);
+	int r = reserve(ep, (struct pvi_range){MSI_FIRST, MSI_LAST});
 
 	if (r || !size)
 		return r;
@@ -59,7 +51,7 @@ int pvi_endpoint_probe(struct pvi_endpoint *ep)
 	if (READ_ONCE(ep->viommu->rq.broken))
 		return -EIO; /* the device may still write to the buffer: it stays allocated */
 	if (!r)
-		r = parse(ep, buf, size);
+		r = reserve_all(ep, buf, size);
 	kfree(buf);
 	return r;
 }
