@@ -32,7 +32,7 @@ static bool is_virtio_iommu(const struct pci_dev *pdev)
  * Bridges forward the DMA of others. A virtio-iommu's own is never translated, nor another one's:
  * what that one's endpoints reach would hang on this one.
  */
-static bool may_be_endpoint(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
+bool pvi_may_be_endpoint(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
 {
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL ||
 	    pdev->class >> 16 == PCI_BASE_CLASS_BRIDGE || is_virtio_iommu(pdev) ||
@@ -169,49 +169,76 @@ del_link:
 	return r;
 }
 
-/* With pvi_lock, and no driver bound or able to bind. */
-static int claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+static int set_up(struct pvi_endpoint *ep)
 {
-	struct pvi_endpoint *ep;
+	int r = pvi_endpoint_probe(ep);
+
+	if (!r)
+		r = pvi_strategy_set(ep, pvi_strategy_find(pvi_default_strategy));
+	return r ?: publish(ep);
+}
+
+/*
+ * It stays in a domain of its own, in which nothing is mapped: out of it, it would be in the
+ * VM's bypass where there is one. The ids of its domains are not used again.
+ */
+static void undo_set_up(struct pvi_endpoint *ep)
+{
+	bool bypass = ep->strategy && ep->strategy->bypass;
+
+	pvi_refuse(ep->pdev);
+	pvi_strategy_free(ep);
+	if (bypass && pvi_endpoint_attach(ep, false))
+		pci_err(ep->pdev, "pviommu: it stays in bypass, and can reach all memory\n");
+}
+
+static int adopt(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+{
+	struct pvi_endpoint *ep = endpoint_alloc(v, pdev, id);
+	int r;
+
+	if (!ep)
+		return -ENOMEM;
+	r = pvi_endpoint_attach(ep, false);
+	if (!r) {
+		r = set_up(ep);
+		if (!r)
+			goto done;
+		undo_set_up(ep);
+	} else if (!READ_ONCE(v->rq.broken)) {
+		/* After a time-out an ATTACH may still come true. */
+		free_domains(ep);
+	}
+	endpoint_free(ep);
+	return r;
+
+done:
+	pci_info(pdev, "pviommu: endpoint %#x, domain %u, %s\n", id, ep->domain,
+		 ep->strategy->name);
+	return 0;
+}
+
+/* With pvi_lock, and no driver bound or able to bind. */
+static void claim(struct pvi_viommu *v, struct pci_dev *pdev, u32 id)
+{
 	int r;
 
 	lockdep_assert_held(&pvi_lock);
 	if (pvi_endpoint_of(&pdev->dev))
-		return 0;
+		return;
 	/* Since 6.12 those of the kernel's IOMMU layer are none that one can see. */
-	if (pdev->dev.dma_ops || device_iommu_mapped(&pdev->dev)) {
+	if ((pdev->dev.dma_ops && !pvi_is_refused(pdev)) || device_iommu_mapped(&pdev->dev)) {
 		pci_err(pdev, "pviommu: not claimed: another IOMMU driver has it\n");
-		return -EBUSY;
+		return;
 	}
-	ep = endpoint_alloc(v, pdev, id);
-	if (!ep)
-		return -ENOMEM;
-	r = pvi_endpoint_probe(ep);
+	r = adopt(v, pdev, id);
 	if (!r)
-		r = pvi_endpoint_attach(ep, false);
-	if (r) {
-		/* After a time-out an ATTACH may still come true. */
-		if (!READ_ONCE(v->rq.broken))
-			free_domains(ep);
-		goto free;
-	}
-	r = pvi_strategy_set(ep, pvi_strategy_find(pvi_default_strategy));
-	if (!r)
-		r = publish(ep);
-	if (r)
-		goto undo;
-	pci_info(pdev, "pviommu: endpoint %#x, domain %u, %s\n", id, ep->domain,
-		 ep->strategy->name);
-	return 0;
-
-undo:
-	set_dma_ops(&pdev->dev, NULL);
-	pvi_strategy_free(ep);
-	leave_domain(ep);
-free:
-	endpoint_free(ep);
-	pci_err(pdev, "pviommu: endpoint %#x not claimed: error %d\n", id, r);
-	return r;
+		return;
+	pvi_refuse(pdev);
+	pci_err(pdev,
+		"pviommu: endpoint %#x not claimed (error %d): it can do no DMA; to try again: "
+		"echo 1 >/sys/bus/pci/devices/%s/remove; echo 1 >/sys/bus/pci/rescan\n",
+		id, r, pci_name(pdev));
 }
 
 /* With pvi_lock, and no driver bound or able to bind. */
@@ -292,7 +319,7 @@ void pvi_endpoints_claim_all(struct pvi_viommu *v)
 
 	for_each_pci_dev(pdev)
 	{
-		if (!may_be_endpoint(v, pdev, &id))
+		if (!pvi_may_be_endpoint(v, pdev, &id))
 			continue;
 		claim_existing(v, pdev, id);
 		n++;
@@ -335,7 +362,7 @@ void pvi_endpoints_claim_new(struct pvi_viommu *v)
 
 	for_each_pci_dev(pdev)
 	{
-		if (!pdev->dev.driver && may_be_endpoint(v, pdev, &id))
+		if (!pdev->dev.driver && pvi_may_be_endpoint(v, pdev, &id))
 			claim(v, pdev, id);
 	}
 }
@@ -347,7 +374,7 @@ static void device_added(struct pci_dev *pdev)
 
 	mutex_lock(&pvi_lock);
 	list_for_each_entry (v, &pvi_viommus, node) {
-		if (may_be_endpoint(v, pdev, &id)) {
+		if (pvi_may_be_endpoint(v, pdev, &id)) {
 			if (!v->rq.asleep) /* else pm.c does */
 				claim(v, pdev, id);
 			break;

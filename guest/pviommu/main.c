@@ -183,6 +183,7 @@ static void pvi_remove(struct virtio_device *vdev)
 	list_del(&v->node); /* no endpoint is claimed from here on */
 	mutex_unlock(&pvi_lock);
 	pvi_endpoints_release_all(v);
+	pvi_refuse_no_more();
 	if (v->declared)
 		pvi_compat_iommu_remove(&v->iommu);
 	virtio_reset_device(vdev);

@@ -198,6 +198,16 @@ static inline struct pvi_endpoint *pvi_ops_endpoint(struct device *dev)
 	return container_of(dev->dma_ops, struct pvi_endpoint, ops);
 }
 
+/* Is @pdev a function whose DMA @v translates? Then *@ret_id is its endpoint id. */
+bool pvi_may_be_endpoint(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id);
+
+/* A device that could not be claimed does no DMA, until it is, or its virtio-iommu goes (refuse.c).
+ */
+void pvi_refuse(struct pci_dev *pdev);
+bool pvi_is_refused(struct pci_dev *pdev);
+/* Those that are behind none of the virtio-iommus that are left, if any. */
+void pvi_refuse_no_more(void);
+
 void pvi_endpoints_claim_all(struct pvi_viommu *v);
 /* After a sleep, with pvi_lock, and before drivers may bind again: those that came meanwhile. */
 void pvi_endpoints_claim_new(struct pvi_viommu *v);

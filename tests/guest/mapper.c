@@ -15,7 +15,7 @@
 
 static char what[16];
 module_param_string(what, what, sizeof(what), 0644);
-MODULE_PARM_DESC(what, "of the next device: mask, sync, hold, leak, split, fail, pages");
+MODULE_PARM_DESC(what, "of the next device: idle, mask, sync, hold, leak, split, fail, pages");
 
 struct mapper {
 	unsigned int kind;
@@ -23,6 +23,11 @@ struct mapper {
 	dma_addr_t addr;
 	struct page *pages;
 };
+
+static int do_nothing(struct pci_dev *pdev, struct mapper *m)
+{
+	return 0;
+}
 
 /* As most drivers do; the others of these don't. */
 static int set_mask(struct pci_dev *pdev, struct mapper *m)
@@ -110,13 +115,10 @@ static const struct {
 	int (*begin)(struct pci_dev *pdev, struct mapper *m);
 	void (*end)(struct pci_dev *pdev, struct mapper *m);
 } kinds[] = {
-	{"mask", set_mask},
-	{"sync", sync_copy},
-	{"hold", hold, let_go},
-	{"leak", hold},
-	{"split", split},
-	{"fail", fail},
-	{"pages", alloc_pages_to_device, free_pages_to_device},
+	{"idle", do_nothing}, {"mask", set_mask},
+	{"sync", sync_copy},  {"hold", hold, let_go},
+	{"leak", hold},	      {"split", split},
+	{"fail", fail},	      {"pages", alloc_pages_to_device, free_pages_to_device},
 };
 
 /* The one that the device began with. */
