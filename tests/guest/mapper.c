@@ -4,6 +4,7 @@
  * as what= says, and no more. For what drivers of real devices do seldom, or should not do.
  */
 #include <linux/dma-mapping.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -15,7 +16,9 @@
 
 static char what[16];
 module_param_string(what, what, sizeof(what), 0644);
-MODULE_PARM_DESC(what, "of the next device: idle, mask, sync, hold, leak, split, fail, pages");
+MODULE_PARM_DESC(
+	what,
+	"of the next device: idle, mask, sync, hold, leak, split, fail, timed, irqs-off, pages");
 
 struct mapper {
 	unsigned int kind;
@@ -95,6 +98,28 @@ static int fail(struct pci_dev *pdev, struct mapper *m)
 	return -EIO;
 }
 
+/* How long it takes until a page is mapped, or is not. */
+static int timed(struct pci_dev *pdev, struct mapper *m)
+{
+	u64 begin = ktime_get_ns();
+	int r = map(pdev, m, PAGE_SIZE);
+
+	pci_info(pdev, "timed: %d after %llu ms\n", r, (ktime_get_ns() - begin) / NSEC_PER_MSEC);
+	if (!r)
+		let_go(pdev, m);
+	return 0;
+}
+
+static int timed_irqs_off(struct pci_dev *pdev, struct mapper *m)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	timed(pdev, m);
+	local_irq_restore(flags);
+	return 0;
+}
+
 /* A page for the device to read. Where it is, is said, for the host sees what it may do there. */
 static int alloc_pages_to_device(struct pci_dev *pdev, struct mapper *m)
 {
@@ -115,10 +140,16 @@ static const struct {
 	int (*begin)(struct pci_dev *pdev, struct mapper *m);
 	void (*end)(struct pci_dev *pdev, struct mapper *m);
 } kinds[] = {
-	{"idle", do_nothing}, {"mask", set_mask},
-	{"sync", sync_copy},  {"hold", hold, let_go},
-	{"leak", hold},	      {"split", split},
-	{"fail", fail},	      {"pages", alloc_pages_to_device, free_pages_to_device},
+	{.name = "idle", .begin = do_nothing},
+	{.name = "mask", .begin = set_mask},
+	{.name = "sync", .begin = sync_copy},
+	{.name = "hold", .begin = hold, .end = let_go},
+	{.name = "leak", .begin = hold},
+	{.name = "split", .begin = split},
+	{.name = "fail", .begin = fail},
+	{.name = "timed", .begin = timed},
+	{.name = "irqs-off", .begin = timed_irqs_off},
+	{.name = "pages", .begin = alloc_pages_to_device, .end = free_pages_to_device},
 };
 
 /* The one that the device began with. */
@@ -169,32 +200,45 @@ static struct pci_driver mapper_driver = {
 	.driver.pm = &mapper_pm,
 };
 
+/* What is other than on any machine at hand, by parameters; each does nothing without. */
+static const struct {
+	int (*begin)(void);
+	void (*end)(void);
+} odds[] = {
+	{mapper_group_begin, mapper_group_end},
+	{mapper_refuse_begin, mapper_refuse_end},
+	{mapper_probe_begin, mapper_probe_end},
+	{mapper_slow_begin, mapper_slow_end},
+};
+
+static void end_odds(unsigned int n)
+{
+	while (n--)
+		odds[n].end();
+}
+
 static int __init mapper_init(void)
 {
-	int r = mapper_group_begin();
+	unsigned int n;
+	int r;
 
-	if (r)
-		return r;
-	r = mapper_refuse_begin();
-	if (r)
-		goto end_group;
+	for (n = 0; n < ARRAY_SIZE(odds); n++) {
+		r = odds[n].begin();
+		if (r)
+			goto end;
+	}
 	r = pci_register_driver(&mapper_driver);
-	if (r)
-		goto end_refuse;
-	return 0;
-
-end_refuse:
-	mapper_refuse_end();
-end_group:
-	mapper_group_end();
+	if (!r)
+		return 0;
+end:
+	end_odds(n);
 	return r;
 }
 
 static void __exit mapper_exit(void)
 {
 	pci_unregister_driver(&mapper_driver);
-	mapper_refuse_end();
-	mapper_group_end();
+	end_odds(ARRAY_SIZE(odds));
 }
 
 module_init(mapper_init);

@@ -11,6 +11,10 @@ extern const struct dev_pm_ops mapper_pm;
 
 int mapper_group_begin(void);
 void mapper_group_end(void);
+int mapper_probe_begin(void);
+void mapper_probe_end(void);
+int mapper_slow_begin(void);
+void mapper_slow_end(void);
 int mapper_refuse_begin(void);
 void mapper_refuse_end(void);
 
