@@ -27,7 +27,6 @@
 #include "kernel.h"
 
 #if IOSUP_SETS_ONE_BY_ONE
-/* Of a large folio only the page at index: its other pages wait for faults of their own. */
 static bool map_page(struct vm_fault *vmf, struct folio *folio, pgoff_t index, unsigned int *misses)
 {
 	struct page *page = folio_file_page(folio, index);
@@ -38,9 +37,27 @@ static bool map_page(struct vm_fault *vmf, struct folio *folio, pgoff_t index, u
 		(*misses)--;
 	if (!pte_none(*vmf->pte))
 		return false;
-	/* It takes over the reference. */
+	/* It takes over a reference. */
+	folio_get(folio);
 	iosup_kernel.set_entry(vmf, page, vmf->address + (index - vmf->pgoff) * PAGE_SIZE);
 	return true;
+}
+
+/* The pages of a folio from index on. Returns how many were mapped. */
+static unsigned int map_folio(struct vm_fault *vmf, pte_t *fault, struct folio *folio,
+			      pgoff_t index, pgoff_t last, unsigned int *misses, vm_fault_t *r)
+{
+	unsigned int mapped = 0;
+
+	for (last = min(last, folio_next_index(folio) - 1); index <= last; index++) {
+		vmf->pte = fault + (long)(index - vmf->pgoff);
+		if (!map_page(vmf, folio, index, misses))
+			continue;
+		if (index == vmf->pgoff)
+			*r = VM_FAULT_NOPAGE;
+		mapped++;
+	}
+	return mapped;
 }
 
 /* The table is there, the first page is found and locked. */
@@ -55,17 +72,10 @@ static vm_fault_t map_pages(struct vm_fault *vmf, struct folio *folio, struct xa
 	fault = pte_offset_map_lock(vmf->vma->vm_mm, vmf->pmd, vmf->address, &vmf->ptl);
 	arch_enter_lazy_mmu_mode();
 	do {
-		pgoff_t index = xas->xa_index;
-		bool done;
-
-		vmf->pte = fault + (long)(index - vmf->pgoff);
-		done = map_page(vmf, folio, index, &misses);
+		mapped += map_folio(vmf, fault, folio, xas->xa_index, last, &misses, &r);
 		folio_unlock(folio);
-		if (!done)
-			folio_put(folio);
-		else if (index == vmf->pgoff)
-			r = VM_FAULT_NOPAGE;
-		mapped += done;
+		folio_put(folio);
+		/* Of a folio of more pages it skips the rest. */
 		folio = iosup_kernel.next_page(xas_next_entry(xas, last), file->f_mapping, xas,
 					       last);
 	} while (folio);
