@@ -9,22 +9,23 @@
  *     tcp-send ADDRESS | tcp-recv ADDRESS        COUNT messages of SIZE bytes in a stream
  *     read DEV | write DEV                       COUNT O_DIRECT transfers of SIZE bytes
  *
- * Some passes go before that nothing is told of. Then each is between two lines, for an
- * answer to which it waits:
+ * Some passes go before that nothing is told of; with option -m up to so many, until one has
+ * made neither MAP nor UNMAP. Then each is between two lines, for an answer to which it waits:
  *
  *     PVI mark=begin name=NAME pass=N kinds=0|1
  *     PVI mark=end
  *
  * The answer tells that the counts have been read; the console's part in them is the same for
- * all. With option -k one more pass comes first, with kinds=1, in which the other side may look
- * closer, at a price. Then a line tells what the pass did; packets are those of the card of option
- * -i, both ways:
+ * all. Passes with kinds=1 come last, in which the other side may look closer: the last of them
+ * counts, since looking closer makes them slower, and what is slower takes other buffers. Then a
+ * line tells what the pass did; packets are those of the card of option -i, both ways:
  *
- *     PVI messages=N bytes=N ns=N packets=N
+ *     PVI messages=N bytes=N ns=N packets=N maps=N
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -42,7 +43,8 @@
 #define DISK_BUFFER (1u << 20)
 #define DISK_BYTES  (32u << 20)
 /* After which nothing is under way any more: transmissions, timers of the pass before. */
-#define SETTLE_US 40000
+#define SETTLE_US    40000
+#define CLOSE_PASSES 2
 
 struct load;
 
@@ -56,8 +58,7 @@ struct load {
 	const char *name, *card;
 	const struct kind *kind;
 	uint32_t count, size;
-	unsigned int warmups, passes;
-	bool kinds;
+	unsigned int warmups, most_warmups, passes;
 	int fd;
 	char *buf;
 };
@@ -255,6 +256,26 @@ static unsigned long long packets(const struct load *l)
 	return sum;
 }
 
+/* MAPs and UNMAPs that pviommu.ko has made for all devices; 0 where it has none. */
+static unsigned long long maps(void)
+{
+	unsigned long long sum = 0, n;
+	glob_t found;
+	FILE *f;
+
+	if (glob("/sys/bus/pci/devices/*/pviommu/{maps,unmaps}", GLOB_BRACE, NULL, &found))
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		f = fopen(found.gl_pathv[i], "re");
+		if (!f || fscanf(f, "%llu", &n) != 1)
+			die(found.gl_pathv[i]);
+		fclose(f);
+		sum += n;
+	}
+	globfree(&found);
+	return sum;
+}
+
 static void wait_answer(void)
 {
 	char answer[64];
@@ -264,13 +285,25 @@ static void wait_answer(void)
 		die("no answer to a mark");
 }
 
+static void warm_up(struct load *l)
+{
+	unsigned long long before = 0, now = maps();
+
+	for (unsigned int i = 0; i < l->warmups || (i < l->most_warmups && now != before); i++) {
+		before = now;
+		l->kind->pass(l);
+		now = maps();
+	}
+}
+
 static void measure(struct load *l, unsigned int pass, bool closely)
 {
-	unsigned long long n;
+	unsigned long long n, m;
 	uint64_t ns;
 
 	usleep(SETTLE_US);
 	n = packets(l);
+	m = maps();
 	printf("PVI mark=begin name=%s pass=%u kinds=%d\n", l->name, pass, closely);
 	wait_answer();
 	ns = bench_clock_ns(CLOCK_MONOTONIC);
@@ -279,8 +312,9 @@ static void measure(struct load *l, unsigned int pass, bool closely)
 	printf("PVI mark=end\n");
 	wait_answer();
 	usleep(SETTLE_US);
-	printf("PVI messages=%u bytes=%llu ns=%llu packets=%llu\n", l->count,
-	       (unsigned long long)l->count * l->size, (unsigned long long)ns, packets(l) - n);
+	printf("PVI messages=%u bytes=%llu ns=%llu packets=%llu maps=%llu\n", l->count,
+	       (unsigned long long)l->count * l->size, (unsigned long long)ns, packets(l) - n,
+	       maps() - m);
 	fflush(stdout);
 }
 
@@ -301,7 +335,7 @@ static uint32_t number(const char *text, uint32_t max)
 static _Noreturn void usage(void)
 {
 	fprintf(stderr,
-		"usage: assign-load [-c COUNT] [-w WARM-UPS] [-p PASSES] [-k] [-i CARD] NAME "
+		"usage: assign-load [-c COUNT] [-w WARM-UPS] [-m MOST] [-p PASSES] [-i CARD] NAME "
 		"KIND SIZE ARG\n");
 	exit(2);
 }
@@ -310,7 +344,7 @@ static void take_options(struct load *l, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "c:w:p:i:k")) != -1) {
+	while ((opt = getopt(argc, argv, "c:w:m:p:i:")) != -1) {
 		switch (opt) {
 		case 'c':
 			l->count = number(optarg, 1u << 20);
@@ -321,8 +355,8 @@ static void take_options(struct load *l, int argc, char **argv)
 		case 'p':
 			l->passes = number(optarg, 1000);
 			break;
-		case 'k':
-			l->kinds = true;
+		case 'm':
+			l->most_warmups = number(optarg, 1000);
 			break;
 		case 'i':
 			l->card = optarg;
@@ -349,11 +383,10 @@ int main(int argc, char **argv)
 	if (!l.kind || (l.size && DISK_BUFFER % l.size && argv[1][0] != 'u'))
 		usage();
 	l.kind->open(&l, argv[3]);
-	for (unsigned int i = 0; i < l.warmups; i++)
-		l.kind->pass(&l);
-	if (l.kinds)
-		measure(&l, 0, true);
+	warm_up(&l);
 	for (unsigned int i = 0; i < l.passes; i++)
 		measure(&l, i + 1, false);
+	for (unsigned int i = 0; i < CLOSE_PASSES; i++)
+		measure(&l, i, true);
 	return 0;
 }

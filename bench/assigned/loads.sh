@@ -42,23 +42,33 @@ count_of() { # KIND BYTES
 	fi
 }
 
-# A load is KIND:BYTES. KINDS=-k: a pass in which exits are told apart comes first. A datagram holds at most 65507.
+# What goes before is the same for all, but for a guest that keeps its mappings (MOST=24): there it
+# goes on while there are new ones. A datagram holds at most 65507 bytes.
+MOST=0
+WARM_NET=8
+WARM_DISK=4
+# A load is KIND:BYTES.
 run_load() { # LOAD CARD DISK PASSES
 	kind=${1%:*}
 	bytes=${1#*:}
 	count=$(count_of "$kind" "$bytes")
 	case $kind in
-	none) assign-load $KINDS -c 1 -w 0 -p "$4" "$1" none 0 - ;;
+	none) assign-load -c 1 -w 0 -p "$4" "$1" none 0 - ;;
 	udp-send)
 		[ "$bytes" -le 65507 ] || bytes=65507
-		assign-load $KINDS -i "$2" -w 4 -c "$count" -p "$4" "$1" udp-send "$bytes" $NOBODY
+		assign-load -i "$2" -w $WARM_NET -m $MOST -c "$count" -p "$4" "$1" \
+			udp-send "$bytes" $NOBODY
 		;;
 	udp-recv)
 		[ "$bytes" -le 65507 ] || bytes=65507
-		assign-load $KINDS -i "$2" -w 4 -c "$count" -p "$4" "$1" udp-recv "$bytes" $PEER
+		assign-load -i "$2" -w $WARM_NET -m $MOST -c "$count" -p "$4" "$1" \
+			udp-recv "$bytes" $PEER
 		;;
-	tcp-*) assign-load $KINDS -i "$2" -w 4 -c "$count" -p "$4" "$1" "$kind" "$bytes" $PEER ;;
-	read | write) assign-load $KINDS -w 2 \
+	tcp-*)
+		assign-load -i "$2" -w $WARM_NET -m $MOST -c "$count" -p "$4" "$1" \
+			"$kind" "$bytes" $PEER
+		;;
+	read | write) assign-load -w $WARM_DISK -m $MOST \
 		-c $((bytes > 4096 ? 64 : 128)) -p "$4" "$1" "$kind" "$bytes" "$3" ;;
 	esac
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Inside L1, for bench/assign: runs the loads with each way to use a card and a disk, in turn.
-# usage: scenario.sh ROUND LOADS PASSES KINDS WAY...     KINDS is kinds or no-kinds
+# usage: scenario.sh ROUND LOADS PASSES LIMIT WAY...
+# LIMIT is what the clock may show, in seconds, until a way is through.
 # A way is native (the host's own drivers; whether it has an IOMMU is its kernel's command
 # line), native-strict, or VMM/KERNEL/IOMMU: pviommu/6.1/off, qemu/6.1/off,
 # pviommu/6.1/persistent, pviommu/6.12/in-tree...
@@ -9,13 +10,7 @@ set -u
 round=$1
 loads=$2
 passes=$3
-KINDS=-k
-# What the clock may show until a way is through; one that counts instructions is slow.
-limit=400
-if [ "$4" = no-kinds ]; then
-	KINDS=
-	limit=60
-fi
+limit=$4
 shift 4
 . "$PVI_SCENARIO_DIR/loads.sh"
 out=$PVI_RESULTS/passes.jsonl
@@ -90,7 +85,7 @@ native() { # DMA|DMA-FQ
 	card=$(ls "/sys/bus/pci/devices/$nic/net") || return 1
 	! network "$loads" || card_up "$card" || return 1
 	assign-watch "$out" $limit sh -c \
-		"KINDS=$KINDS; . $PVI_SCENARIO_DIR/loads.sh; run_loads $loads $card /dev/nvme0n1 $passes"
+		". $PVI_SCENARIO_DIR/loads.sh; run_loads $loads $card /dev/nvme0n1 $passes"
 	status=$?
 	ip addr flush dev "$card"
 	ip link set "$card" down
@@ -98,7 +93,7 @@ native() { # DMA|DMA-FQ
 }
 
 guest() { # VMM KERNEL IOMMU
-	words="$cmdline pvi.iommu=$3 pvi.loads=$loads pvi.passes=$passes pvi.kinds=$KINDS"
+	words="$cmdline pvi.iommu=$3 pvi.loads=$loads pvi.passes=$passes"
 	kernel=$PVI_KERNELS/$2/vmlinux
 	initrd=$PVI_INITRD/bench-assign-$2.cpio
 	iommu=strict

@@ -3,7 +3,7 @@
 import results
 from results import text
 from judge import IDLE, INTERRUPTS, REST, TRAPPED
-from ways import DISK, NATIVE, NATIVE_OFF, NETWORK, SIZES, TITLES, WAYS
+from ways import DISK, NATIVE, NATIVE_OFF, NETWORK, PERSISTENT, SIZES, SINGLE_USE, TITLES, WAYS
 
 
 def _num(value):
@@ -16,7 +16,7 @@ def _spread(s):
 
 def load_table(ways, load, icount):
     head = [load, 'exits', 'of interrupts', 'idle and timer', 'unmapped memory', 'rest', 'host maps',
-            'unmaps']
+            'unmaps', "the guest's own"]
     head += ['instructions', 'MB/s'] if icount else ['MB/s']
     lines = [head]
     for way in WAYS:
@@ -29,6 +29,7 @@ def load_table(ways, load, icount):
                  for group in (INTERRUPTS, IDLE, TRAPPED, REST)]
         line = [TITLES[way], _spread(s['exits']) if guest else '-'] + kinds
         line += [_num(s[k]) if told else '-' for k in ('host_maps', 'host_unmaps')]
+        line += [_num(s['maps']['median']) if way in (PERSISTENT, SINGLE_USE) else '-']
         line += [_spread(s['instructions'])] if icount else []
         lines.append(line + [_spread(s['mb_s'])])
     return lines
