@@ -11,7 +11,7 @@ ROOT = os.path.join(XEN, 'root')
 LIBS = os.path.join(ROOT, 'usr', 'lib', 'x86_64-linux-gnu')
 TOOLS = os.path.join(ROOT, 'usr', 'lib', 'xen-4.17', 'bin')
 PROGRAMS = ('xl', 'xenstored', 'xenconsoled', 'xen-init-dom0', 'xentrace', 'xenperf')
-CLIENTS = ('xenstore-ls', 'xenstore-read', 'xenstore-write', 'xenstore-list')
+CLIENTS = ('xenstore-ls', 'xenstore-read', 'xenstore-write', 'xenstore-list', 'xenstore-watch')
 # Called by xl and libxl under the names that Debian gave them.
 HELPERS = ('libxl-save-helper', 'xenconsole')
 # The threads of xl load it by name when one of them ends.
