@@ -25,7 +25,12 @@ tail=$!
 xl create domu.cfg || exit 1
 testbed-xen wait domu 400
 ended=$?
-sleep 1
+# The console's daemon may not have written all yet.
+left=100
+until grep -qE 'DOMU-DONE|^not ok' $log || [ $left = 0 ]; do
+	left=$((left - 1))
+	usleep 100000
+done
 kill $tail
 cp $log "$PVI_RESULTS/domu.log"
 [ $ended = 0 ] && grep -q DOMU-DONE $log && ! grep -q '^not ok' $log

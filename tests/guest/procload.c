@@ -23,8 +23,9 @@
 #define MOST_WORKERS 16
 #define MOST_KINDS   16
 
-/* Shared by all workers: processes begun, all and by kind. */
+/* Shared by all workers: choices made; processes begun, all and by kind. */
 static struct {
+	atomic_ulong choices;
 	atomic_long begun, bad;
 	atomic_long of_kind[MOST_KINDS];
 } * totals;
@@ -81,11 +82,14 @@ static void one(struct worker *w, const struct kind *k)
 	}
 }
 
+/* Each kind once, so that a short load has all; then at random. */
 static size_t choose(struct worker *w)
 {
+	size_t kind = totals->choices++;
 	unsigned int all = 0, number;
-	size_t kind;
 
+	if (kind < number_of_kinds)
+		return kind;
 	for (kind = 0; kind < number_of_kinds; kind++)
 		all += kinds[kind].share;
 	number = (unsigned int)(random_of(w) % all);

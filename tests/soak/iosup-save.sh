@@ -59,7 +59,12 @@ for n in first second; do
 done
 check 'shut down' xl shutdown domu
 check 'ends' testbed-xen wait domu 200
-sleep 1
+# The console's daemon may not have written all yet.
+left=100
+until grep -qE 'DOMU-DONE|^not ok' $log || [ $left = 0 ]; do
+	left=$((left - 1))
+	usleep 100000
+done
 kill $tail
 cp $log "$PVI_RESULTS/domu.log"
 check 'ended well' grep -q DOMU-DONE $log
