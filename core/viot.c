@@ -62,21 +62,21 @@ static bool is_iommu(struct table t, size_t off, const struct pvi_viot_iommu *io
 	return is_a(n, IOMMU_MMIO, IOMMU_BYTES) && pvi_get64(n + IOMMU_BASE) == iommu->base;
 }
 
-static bool range_has(const uint8_t *n, uint16_t segment, uint16_t bdf, uint32_t *ret_id)
+static bool range_has(const uint8_t *n, uint32_t segment, uint16_t bdf, uint32_t *ret_id)
 {
-	uint16_t first_segment = pvi_get16(n + RANGE_SEGMENT_FIRST);
+	uint32_t first_segment = pvi_get16(n + RANGE_SEGMENT_FIRST);
 	uint16_t first = pvi_get16(n + RANGE_BDF_FIRST);
 
 	if (segment < first_segment || segment > pvi_get16(n + RANGE_SEGMENT_LAST) || bdf < first ||
 	    bdf > pvi_get16(n + RANGE_BDF_LAST))
 		return false;
-	*ret_id = ((uint32_t)(segment - first_segment) << 16) + (uint32_t)(bdf - first) +
+	*ret_id = ((segment - first_segment) << 16) + (uint32_t)(bdf - first) +
 		  pvi_get32(n + RANGE_ENDPOINT);
 	return true;
 }
 
 bool pvi_viot_find(const void *table, size_t size, const struct pvi_viot_iommu *iommu,
-		   uint16_t segment, uint16_t bdf, uint32_t *ret_id)
+		   uint32_t segment, uint16_t bdf, uint32_t *ret_id)
 {
 	struct table t = {table, size};
 	unsigned int left;
@@ -99,4 +99,12 @@ bool pvi_viot_find(const void *table, size_t size, const struct pvi_viot_iommu *
 		off += pvi_get16(n + NODE_LENGTH);
 	}
 	return false;
+}
+
+bool pvi_pci_endpoint_id(uint32_t segment, uint16_t bdf, uint32_t *ret_id)
+{
+	if (segment > 0xffff)
+		return false;
+	*ret_id = segment << 16 | bdf;
+	return true;
 }

@@ -11,7 +11,7 @@
 /* How the table names a virtio-iommu: by its PCI function, or by where its registers are. */
 struct pvi_viot_iommu {
 	bool pci;
-	uint16_t segment;
+	uint32_t segment; /* one beyond the 16 bits that the table has is in no table */
 	uint16_t bdf;
 	uint64_t base; /* where not PCI */
 };
@@ -21,6 +21,9 @@ struct pvi_viot_iommu {
  * Then *@ret_id is its endpoint id.
  */
 bool pvi_viot_find(const void *table, size_t size, const struct pvi_viot_iommu *iommu,
-		   uint16_t segment, uint16_t bdf, uint32_t *ret_id);
+		   uint32_t segment, uint16_t bdf, uint32_t *ret_id);
+
+/* The endpoint id of a PCI function where no table gives it another; false: there is no room. */
+bool pvi_pci_endpoint_id(uint32_t segment, uint16_t bdf, uint32_t *ret_id);
 
 #endif

@@ -81,13 +81,11 @@ static bool named(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
 {
 	if (!list_is_first(&v->node, &pvi_viommus) || !is_named(pdev))
 		return false;
-	if (pci_domain_nr(pdev->bus) > U16_MAX) {
-		pci_err(pdev, "pviommu: not claimed: an endpoint id has no room for segment %#x\n",
-			pci_domain_nr(pdev->bus));
-		return false;
-	}
-	*ret_id = (u32)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
-	return true;
+	if (pvi_pci_endpoint_id(pci_domain_nr(pdev->bus), pci_dev_id(pdev), ret_id))
+		return true;
+	pci_err(pdev, "pviommu: not claimed: an endpoint id has no room for segment %#x\n",
+		pci_domain_nr(pdev->bus));
+	return false;
 }
 
 static bool is_there(const struct name *n)
@@ -140,8 +138,7 @@ bool pvi_viot_lookup(struct pvi_viommu *v, struct pci_dev *pdev, u32 *ret_id)
 
 	if (acpi_disabled || ACPI_FAILURE(acpi_get_table(ACPI_SIG_VIOT, 0, &table)))
 		return pvi_endpoints && named(v, pdev, ret_id);
-	/* The table's segments have 16 bits. */
-	if (pci_domain_nr(pdev->bus) <= U16_MAX && name_of(v, &iommu))
+	if (name_of(v, &iommu))
 		found = pvi_viot_find(table, table->length, &iommu, pci_domain_nr(pdev->bus),
 				      pci_dev_id(pdev), ret_id);
 	acpi_put_table(table);

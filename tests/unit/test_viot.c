@@ -73,7 +73,7 @@ static void range(struct builder *b, uint32_t id, uint16_t segments[2], uint16_t
 #define TWO(a, b) ((uint16_t[2]){a, b})
 
 static bool find(const struct builder *b, size_t size, const struct pvi_viot_iommu *iommu,
-		 uint16_t segment, uint16_t bdf, uint32_t *id)
+		 uint32_t segment, uint16_t bdf, uint32_t *id)
 {
 	uint8_t *copy = malloc(size ? size : 1);
 	bool found;
@@ -87,6 +87,7 @@ static bool find(const struct builder *b, size_t size, const struct pvi_viot_iom
 
 static const struct pvi_viot_iommu first = {.pci = true, .bdf = 0x08};
 static const struct pvi_viot_iommu second = {.pci = true, .segment = 1, .bdf = 0x10};
+static const struct pvi_viot_iommu beyond = {.pci = true, .segment = 0x10000, .bdf = 0x08};
 static const struct pvi_viot_iommu mmio = {.base = 0xfe000000};
 
 /* Two of PCI and one of MMIO; ranges before and behind what they name, one over segments. */
@@ -109,7 +110,8 @@ static void test_several(void **state)
 {
 	static const struct {
 		const struct pvi_viot_iommu *iommu;
-		uint16_t segment, bdf;
+		uint32_t segment;
+		uint16_t bdf;
 		bool found;
 		uint32_t id;
 	} cases[] = {
@@ -119,7 +121,8 @@ static void test_several(void **state)
 		{&second, 0, 0x1ff, true, 0x20ff}, {&second, 0, 0x10, false, 0},
 		{&second, 1, 0, true, 0x30000},	   {&second, 3, 0xffff, true, 0x5ffff},
 		{&second, 4, 0, false, 0},	   {&mmio, 0, 0x20, true, 0},
-		{&mmio, 0, 0x10, false, 0},
+		{&first, 0x10000, 0x10, false, 0}, {&second, 0x10001, 0, false, 0},
+		{&beyond, 0, 0x10, false, 0},	   {&mmio, 0, 0x10, false, 0},
 	};
 	struct builder b;
 	uint32_t id;
@@ -190,13 +193,26 @@ static void test_nonsense(void **state)
 	assert_false(find(&b, b.size, &first, 0, 5, &id));
 }
 
+/* Linux numbers segments without firmware's number from 0x10000 on. */
+static void test_without_table(void **state)
+{
+	uint32_t id = 77;
+
+	assert_false(pvi_pci_endpoint_id(0x10000, 0x08, &id));
+	assert_false(pvi_pci_endpoint_id(UINT32_MAX, 0x08, &id));
+	assert_int_equal(id, 77);
+	assert_true(pvi_pci_endpoint_id(0xffff, 0x1234, &id));
+	assert_int_equal(id, 0xffff1234);
+	assert_true(pvi_pci_endpoint_id(0, 0xffff, &id));
+	assert_int_equal(id, 0xffff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_several),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_any),
-		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_several),	      cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_any),	      cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_without_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
