@@ -10,12 +10,22 @@
  *						  *old is what it is
  *   pvi_store_mb(p, v)			  full order
  * Locks, with interrupts off while one is held:
- *   struct pvi_spin, pvi_spin_init(l), flags = pvi_spin_lock(l), pvi_spin_unlock(l, flags)
+ *   struct pvi_spin, pvi_spin_init(l), flags = pvi_spin_lock(l), pvi_spin_unlock(l, flags),
+ *   pvi_assert_held(l)
  * Reading what others remove:
  *   cookie = pvi_read_begin(), pvi_read_end(cookie)   any context; a section never waits
  *   struct pvi_rcu, pvi_free_later(p, member)	  frees @p, which pvi_zalloc() made, when
  *						  all sections of now have ended
  * Memory, in any context: pvi_zalloc(size), zeroed, NULL when there is none; pvi_free(p)
+ *   pvi_pages_alloc(order), pvi_pages_free(p, order)   whole pages, zeroed, contiguous
+ *   pvi_phys_of(p), pvi_virt_of(phys)		  where such memory, or a driver's, is
+ * What each CPU has for itself:
+ *   PVI_PERCPU type *v				  a variable of each CPU's, by the address of
+ *						  which one is reached in one of these ways:
+ *   pvi_percpu_alloc(type), zeroed; may sleep, as the next two; pvi_percpu_free(v)
+ *   pvi_percpu_each(v, fn, data)		  fn(one, data) for each, with that CPU's interrupts
+ *						  off, after all sections there that began before
+ *   one = pvi_cpu_begin(v, &flags), pvi_cpu_end(flags)	  this CPU's, with interrupts off between
  * Time: pvi_clock_ms(), coarse
  * Scatter lists: struct pvi_seg, an entry of a list of them:
  *   pvi_seg_phys(s), pvi_seg_len(s)		  the driver's memory

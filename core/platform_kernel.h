@@ -4,11 +4,17 @@
 #define PVI_CORE_PLATFORM_KERNEL_H
 
 #include <linux/atomic.h>
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
 #include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/spinlock.h>
 
 #define pvi_load(p)		READ_ONCE(*(p))
@@ -37,6 +43,8 @@ static inline void pvi_spin_unlock(struct pvi_spin *l, unsigned long flags) __re
 	spin_unlock_irqrestore(&l->lock, flags);
 }
 
+#define pvi_assert_held(l) lockdep_assert_held(&(l)->lock)
+
 /* A section without preemption is one of RCU, too, and takes no call: these are short. */
 static inline unsigned int pvi_read_begin(void)
 {
@@ -63,6 +71,70 @@ static inline void *pvi_zalloc(size_t size)
 static inline void pvi_free(void *p)
 {
 	kfree(p);
+}
+
+static inline void *pvi_pages_alloc(unsigned int order)
+{
+	return (void *)__get_free_pages(GFP_ATOMIC | __GFP_NOWARN | __GFP_ZERO, order);
+}
+
+static inline void pvi_pages_free(void *p, unsigned int order)
+{
+	free_pages((unsigned long)p, order);
+}
+
+static inline uint64_t pvi_phys_of(void *p)
+{
+	return virt_to_phys(p);
+}
+
+static inline void *pvi_virt_of(uint64_t phys)
+{
+	return phys_to_virt(phys);
+}
+
+#define PVI_PERCPU	       __percpu
+#define pvi_percpu_alloc(type) alloc_percpu(type)
+#define pvi_percpu_free(v)     free_percpu(v)
+
+#define pvi_cpu_begin(v, flags)           \
+	({                                \
+		local_irq_save(*(flags)); \
+		this_cpu_ptr(v);          \
+	})
+#define pvi_cpu_end(flags) local_irq_restore(flags)
+
+struct pvi_percpu_call {
+	void __percpu *v;
+	void (*fn)(void *one, void *data);
+	void *data;
+};
+
+static inline void pvi_percpu_call_here(void *call)
+{
+	struct pvi_percpu_call *c = call;
+
+	c->fn(this_cpu_ptr(c->v), c->data);
+}
+
+/* The interrupt of a call comes only when a section with interrupts off has ended. */
+static inline void pvi_percpu_each(void __percpu *v, void (*fn)(void *one, void *data), void *data)
+{
+	struct pvi_percpu_call c = {v, fn, data};
+	unsigned long flags;
+	int cpu;
+
+	cpus_read_lock();
+	on_each_cpu(pvi_percpu_call_here, &c, 1);
+	for_each_possible_cpu(cpu)
+	{
+		if (cpu_online(cpu))
+			continue;
+		local_irq_save(flags);
+		fn(per_cpu_ptr(v, cpu), data);
+		local_irq_restore(flags);
+	}
+	cpus_read_unlock();
 }
 
 static inline uint64_t pvi_clock_ms(void)

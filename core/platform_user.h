@@ -38,6 +38,28 @@ static inline void pvi_spin_unlock(struct pvi_spin *l, unsigned long flags)
 	pthread_mutex_unlock(&l->lock);
 }
 
+#define pvi_assert_held(l) ((void)(l))
+
+extern void *pvi_pages_alloc(unsigned int order);
+extern void pvi_pages_free(void *p, unsigned int order);
+extern uint64_t pvi_phys_of(void *p);
+extern void *pvi_virt_of(uint64_t phys);
+
+/* CPUs that take turns: which one's it is, the test says. */
+#define PVI_CPUS   2u
+#define PVI_PERCPU /* an array of them */
+extern unsigned int pvi_this_cpu;
+
+#define pvi_percpu_alloc(type)	((type *)pvi_zalloc(PVI_CPUS * sizeof(type)))
+#define pvi_percpu_free(v)	pvi_free(v)
+#define pvi_cpu_begin(v, flags) (*(flags) = 0, (v) + pvi_this_cpu)
+#define pvi_cpu_end(flags)	((void)(flags))
+#define pvi_percpu_each(v, fn, data)                              \
+	do {                                                      \
+		for (unsigned int cpu = 0; cpu < PVI_CPUS; cpu++) \
+			fn((v) + cpu, data);                      \
+	} while (0)
+
 struct pvi_rcu {
 	void *memory;
 	struct pvi_rcu *next;

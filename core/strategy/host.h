@@ -55,6 +55,10 @@ bool pvi_strategy_nomem(struct pvi_endpoint *ep);
 uint64_t pvi_iova_alloc(struct pvi_space *sp, uint64_t npages, uint64_t limit);
 void pvi_iova_free(struct pvi_space *sp, uint64_t pfn, uint64_t npages);
 
+/* A range as low as possible, for a strategy that keeps it. 0: none. May sleep, as the next. */
+uint64_t pvi_window_alloc(struct pvi_endpoint *ep, uint64_t npages);
+void pvi_window_free(struct pvi_endpoint *ep, uint64_t pfn);
+
 static inline struct pvi_range pvi_pages(uint64_t pfn, uint64_t npages)
 {
 	return (struct pvi_range){pfn << PVI_PAGE_SHIFT, ((pfn + npages) << PVI_PAGE_SHIFT) - 1};

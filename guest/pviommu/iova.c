@@ -83,7 +83,7 @@ void pvi_space_done(struct pvi_space *sp)
 	put_iova_domain(&sp->iovad);
 }
 
-unsigned long pvi_window_alloc(struct pvi_endpoint *ep, unsigned long npages)
+u64 pvi_window_alloc(struct pvi_endpoint *ep, u64 npages)
 {
 	static const unsigned int bits[] = {32, 36, 40, 48, 64};
 	struct iova *w;
@@ -99,7 +99,7 @@ unsigned long pvi_window_alloc(struct pvi_endpoint *ep, unsigned long npages)
 	return 0;
 }
 
-void pvi_window_free(struct pvi_endpoint *ep, unsigned long pfn)
+void pvi_window_free(struct pvi_endpoint *ep, u64 pfn)
 {
 	free_iova(&ep->space.iovad, pfn);
 }

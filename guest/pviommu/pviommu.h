@@ -151,7 +151,7 @@ struct pvi_space {
 struct pvi_ep_cache;
 struct pvi_ep_deferred;
 struct pvi_direct;
-struct pvi_pool;
+struct pvi_bounce;
 
 /*
  * A PCI function behind a virtio-iommu, in a domain of its own. Lives from
@@ -177,7 +177,7 @@ struct pvi_endpoint {
 	struct pvi_ep_cache *cache;
 	struct pvi_ep_deferred *deferred;
 	struct pvi_direct *direct;
-	struct pvi_pool *bounce;
+	struct pvi_bounce *bounce;
 	spinlock_t coherent_lock;
 	struct rb_root coherent; /* what is mapped by dma_alloc.c; under its lock */
 	struct list_head node;	 /* viommu->endpoints */
@@ -228,10 +228,6 @@ int pvi_space_carve(struct pvi_endpoint *ep, struct pvi_space *sp, unsigned long
 void pvi_space_return(struct pvi_endpoint *ep, struct pvi_space *sp);
 int pvi_space_init(struct pvi_space *sp, unsigned long first, unsigned long last);
 void pvi_space_done(struct pvi_space *sp);
-
-/* A range as low as possible; pages. 0: none. */
-unsigned long pvi_window_alloc(struct pvi_endpoint *ep, unsigned long npages);
-void pvi_window_free(struct pvi_endpoint *ep, unsigned long pfn);
 
 static inline bool pvi_space_has(const struct pvi_space *sp, dma_addr_t addr)
 {

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "bounce_oracle.h"
 #include "core/strategy/cached.h"
 #include "core/strategy/deferred.h"
 #include "strategy_host.h"
@@ -18,7 +19,7 @@
 #define BITS	   2u
 #define BOUNDARY   (2u << PVI_PAGE_SHIFT)
 
-enum strategy { SINGLE, DEFERRED, SHARED, PERSISTENT, STRATEGIES };
+enum strategy { SINGLE, DEFERRED, SHARED, PERSISTENT, BOUNCE, STRATEGIES };
 
 struct dma {
 	bool on, list;
@@ -40,9 +41,11 @@ static struct {
 	const struct dma *coming; /* is being mapped, or undone when that failed */
 	struct ended ended[HOST_IOVAS];
 	int users[HOST_IOVAS];
+	int chunk_users[HOST_CHUNKS]; /* buffers in one of its slots */
 	struct pvi_cache cache;
 	struct pvi_mc_entry *index[2 << BITS];
 	struct pvi_deferred deferred;
+	struct pvi_bounce bounce;
 	bool armed;
 	uint64_t timer;
 	unsigned int failed;
@@ -77,6 +80,11 @@ bool driver_uses(uint64_t iova_pfn)
 	return w.users[iova_pfn];
 }
 
+static bool in_slots(const struct dma *d)
+{
+	return host_in_window(d->seg[0].addr);
+}
+
 /* It is under way, or not any more. */
 static void set_on(struct dma *d, bool on)
 {
@@ -85,8 +93,22 @@ static void set_on(struct dma *d, bool on)
 
 		for (uint64_t k = 0; k < span(&d->seg[i]); k++)
 			w.users[pfn + k] += on ? 1 : -1;
+		if (in_slots(d))
+			w.chunk_users[(pfn - HOST_FIRST_OF_WINDOW) / PVI_CHUNK_PAGES] +=
+				on ? 1 : -1;
 	}
 	d->on = on;
+}
+
+/* A slot's page is one buffer's, and no driver's. */
+static void check_page(const struct pvi_seg *s, uint64_t k)
+{
+	uint64_t pfn = (s->addr >> PVI_PAGE_SHIFT) + k;
+
+	if (host_in_window(s->addr))
+		CHECK(host.page[pfn].target > HOST_DRIVER && w.users[pfn] == 1);
+	else
+		CHECK(host.page[pfn].target == (s->phys >> PVI_PAGE_SHIFT) + k + 1);
 }
 
 static void check_reached(const struct dma *d)
@@ -99,7 +121,7 @@ static void check_reached(const struct dma *d)
 		for (uint64_t k = 0; k < span(s); k++) {
 			const struct host_page *p = &host.page[(s->addr >> PVI_PAGE_SHIFT) + k];
 
-			CHECK(p->target == (s->phys >> PVI_PAGE_SHIFT) + k + 1);
+			check_page(s, k);
 			CHECK(p->prot == d->how.prot);
 		}
 	}
@@ -127,17 +149,38 @@ static void check_ended(uint64_t pfn, unsigned int *late)
 	*late += e->late && e->first;
 }
 
+/*
+ * Chunks come and go as a whole, and those without a slot in use are there only while the pool
+ * is open. How many pages of them are mapped.
+ */
+static long check_chunks(bool open)
+{
+	long mapped = 0;
+
+	for (unsigned int i = 0; i < HOST_CHUNKS; i++) {
+		const struct host_page *p = &host.page[HOST_FIRST_OF_WINDOW + i * PVI_CHUNK_PAGES];
+
+		if (!p->target || p->lost)
+			continue;
+		CHECK(p->last - p->first == PVI_CHUNK_PAGES - 1);
+		CHECK(open || w.chunk_users[i]);
+		mapped += PVI_CHUNK_PAGES;
+	}
+	return mapped;
+}
+
 static void check_all(void)
 {
 	unsigned int late = 0;
-	long mapped = 0;
+	long mapped;
 
 	host_collect();
 	for (const struct dma *d = w.dma; d < w.dma + DMAS; d++) {
 		if (d->on)
 			check_reached(d);
 	}
-	for (uint64_t i = 1; i < HOST_IOVAS; i++) {
+	mapped = check_chunks(w.strategy == BOUNCE);
+	for (uint64_t i = 1; i < HOST_FIRST_OF_WINDOW; i++) {
 		check_ended(i, &late);
 		mapped += host.page[i].target && !host.page[i].lost;
 	}
@@ -179,6 +222,8 @@ static int do_map(struct dma *d)
 			return pvi_single_map_sg(NULL, &host_common, s, d->nents, &d->how);
 		case DEFERRED:
 			return pvi_deferred_map_sg(&w.deferred, s, d->nents, &d->how);
+		case BOUNCE:
+			return pvi_bounce_map_sg(&w.bounce, s, d->nents, &d->how);
 		default:
 			return pvi_cache_map_sg(&w.cache, s, d->nents, &d->how);
 		}
@@ -190,6 +235,9 @@ static int do_map(struct dma *d)
 	case DEFERRED:
 		s->addr = pvi_deferred_map(&w.deferred, s->phys, s->len, &d->how);
 		break;
+	case BOUNCE:
+		s->addr = pvi_bounce_map(&w.bounce, s->phys, s->len, &d->how);
+		break;
 	default:
 		s->addr = pvi_cache_map(&w.cache, s->phys, s->len, &d->how);
 	}
@@ -200,7 +248,10 @@ static void do_unmap(struct dma *d)
 {
 	struct pvi_seg *s = d->seg;
 
-	if (deferreds_own(s->addr)) {
+	if (d->list ? pvi_bounce_unmap_sg(&w.bounce, s, d->nents, d->how.skip_sync)
+		    : pvi_bounce_unmap(&w.bounce, s->addr, d->how.skip_sync)) {
+		CHECK(host_in_window(s->addr));
+	} else if (deferreds_own(s->addr)) {
 		if (d->list ? pvi_deferred_unmap_sg(&w.deferred, s, d->nents)
 			    : pvi_deferred_unmap(&w.deferred, s->addr, s->len))
 			arm();
@@ -235,6 +286,12 @@ static void check_map_cost(const struct dma *d, bool mapped)
 {
 	if (host.failed || host.no_iova || !mapped)
 		return;
+	if (d->strategy == BOUNCE) {
+		/* A chunk each, at worst; then what falls back. */
+		CHECK(in_slots(d) ? host.kicks == host.maps : host.kicks <= d->nents + 1u);
+		CHECK(host.kicks <= d->nents + 1u);
+		return;
+	}
 	CHECK(host.kicks <= 1 && !host.empty_unmaps);
 	if (d->strategy <= DEFERRED)
 		CHECK(host.kicks == 1 && host.maps == runs(d));
@@ -254,12 +311,16 @@ static void map(struct dma *d)
 
 	d->strategy = w.strategy;
 	w.coming = d;
+	for (int i = 0; i < d->nents; i++)
+		oracle_driver_fills(&d->seg[i]);
 	forget_requests();
 	r = do_map(d);
 	w.coming = NULL;
 	CHECK(!r || host.failed || host.no_iova);
 	if (!r)
 		set_on(d, true);
+	for (int i = 0; i < d->nents && !r && in_slots(d); i++)
+		oracle_mapped(&d->seg[i], &d->how);
 	check_map_cost(d, !r);
 }
 
@@ -267,7 +328,7 @@ static void map(struct dma *d)
 static void note_end(const struct dma *d)
 {
 	bool late = d->strategy == DEFERRED && deferreds_own(d->seg[0].addr);
-	bool idle = d->strategy > DEFERRED && keeps();
+	bool idle = (d->strategy == SHARED || d->strategy == PERSISTENT) && keeps();
 
 	for (int i = 0; i < d->nents; i++) {
 		uint64_t pfn = d->seg[i].addr >> PVI_PAGE_SHIFT;
@@ -279,12 +340,44 @@ static void note_end(const struct dma *d)
 	}
 }
 
+static bool meets(const struct pvi_seg *a, const struct pvi_seg *b)
+{
+	return a->phys < b->phys + b->len && b->phys < a->phys + a->len;
+}
+
+static bool is_under_way(const struct pvi_seg *s)
+{
+	for (const struct dma *d = w.dma; d < w.dma + DMAS; d++) {
+		for (int i = 0; d->on && i < d->nents; i++) {
+			if (meets(s, &d->seg[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void hide(const struct dma *d)
+{
+	for (int i = 0; i < d->nents; i++) {
+		if (!is_under_way(&d->seg[i]))
+			oracle_driver_hides(&d->seg[i]);
+	}
+}
+
 static void unmap(struct dma *d)
 {
+	bool slots = in_slots(d);
+
+	for (int i = 0; slots && i < d->nents; i++)
+		oracle_unmaps(&d->seg[i], &d->how);
 	set_on(d, false);
 	forget_requests();
 	do_unmap(d);
-	CHECK(host.kicks <= 1 && !host.maps);
+	for (int i = 0; slots && i < d->nents; i++)
+		oracle_unmapped(&d->seg[i]);
+	hide(d);
+	CHECK(host.kicks <= (slots ? (unsigned int)d->nents : 1) && !host.maps);
+	CHECK(!slots || !host.kicks || w.strategy != BOUNCE);
 	CHECK(host.failed || host.empty_unmaps == 0 || w.failed);
 	if (d->strategy == SINGLE)
 		CHECK(host.kicks == 1 && host.unmaps == 1);
@@ -300,7 +393,11 @@ static void choose(enum strategy s)
 		return;
 	if (s >= SHARED)
 		pvi_cache_keep(&w.cache, s == PERSISTENT);
+	if (s == BOUNCE)
+		pvi_pool_open(w.bounce.pool);
 	w.strategy = s;
+	if (old == BOUNCE)
+		pvi_pool_close(w.bounce.pool);
 	if (old == PERSISTENT)
 		pvi_cache_keep(&w.cache, false);
 	if (old == DEFERRED)
@@ -335,6 +432,9 @@ static void take_buffer(struct fuzz_in *in, struct pvi_seg *s)
 	s->phys =
 		((page % PHYS_PAGES) << PVI_PAGE_SHIFT) + (page / PHYS_PAGES * 401 & PVI_PAGE_MASK);
 	s->len = 1 + size % 4 * 3000 + size / 4;
+	/* More pages than a slot of 4, or of 16, has. */
+	if (size >= 254)
+		s->len += (size - 253) * 8 * PVI_PAGE_SIZE;
 }
 
 static struct dma *free_dma(void)
@@ -357,22 +457,30 @@ static void op_map(struct fuzz_in *in, bool list)
 	d->how.prot = 1 + how % 3;
 	d->how.limit = how & 4 ? ((HOST_COMMON / 2 + 1) << PVI_PAGE_SHIFT) - 1 : UINT64_MAX;
 	d->how.boundary = list && how & 8 ? BOUNDARY : 0;
+	d->how.skip_sync = how % 7 == 3;
 	for (int i = 0; i < d->nents; i++)
 		take_buffer(in, &d->seg[i]);
 	map(d);
 }
 
-static void op_unmap(struct fuzz_in *in)
+/* One that is under way; NULL: none is. */
+static struct dma *take_dma(struct fuzz_in *in)
 {
 	struct dma *d = &w.dma[fuzz_take(in, 1) % DMAS];
 
-	/* The next one that is under way. */
 	for (unsigned int i = 0; i < DMAS; i++, d = d == w.dma + DMAS - 1 ? w.dma : d + 1) {
-		if (d->on) {
-			unmap(d);
-			return;
-		}
+		if (d->on)
+			return d;
 	}
+	return NULL;
+}
+
+static void op_unmap(struct fuzz_in *in)
+{
+	struct dma *d = take_dma(in);
+
+	if (d)
+		unmap(d);
 }
 
 /* Pages in turn, each mapped and unmapped: what a batch of UNMAPs takes. */
@@ -438,6 +546,13 @@ static void op_reclaim(struct fuzz_in *in)
 {
 	unsigned int how = (unsigned int)fuzz_take(in, 1);
 
+	if (how == 0xfe) {
+		pvi_pool_close(w.bounce.pool);
+		check_chunks(false);
+		if (w.strategy == BOUNCE)
+			pvi_pool_open(w.bounce.pool);
+		return;
+	}
 	if (how == 0xff) {
 		pvi_cache_sweep(&w.cache);
 		for (uint64_t i = 1; i < HOST_IOVAS; i++)
@@ -448,9 +563,26 @@ static void op_reclaim(struct fuzz_in *in)
 	CHECK(pvi_cache_reclaim(&w.cache, how / 2 + 1) <= how / 2 + 1);
 }
 
+/* A part of one in a slot, or more than there is of it. */
+static void op_sync(struct fuzz_in *in)
+{
+	const struct dma *d = take_dma(in);
+	size_t at = fuzz_take(in, 2) % (2 * PVI_PAGE_SIZE), size = fuzz_take(in, 2) % PVI_PAGE_SIZE;
+
+	if (d && in_slots(d))
+		oracle_syncs(&w.bounce, &d->seg[0], d->how.prot, at, size, at & 1);
+}
+
+static void op_device(struct fuzz_in *in)
+{
+	uint64_t page = fuzz_take(in, 1), at = fuzz_take(in, 2);
+
+	oracle_device_writes(HOST_FIRST_OF_WINDOW + page % HOST_WINDOW, at, 1 + at / 16);
+}
+
 static void step(struct fuzz_in *in)
 {
-	switch (fuzz_take(in, 1) % 12) {
+	switch (fuzz_take(in, 1) % 15) {
 	case 0:
 	case 1:
 		op_map(in, false);
@@ -481,6 +613,15 @@ static void step(struct fuzz_in *in)
 	case 11:
 		op_twice(in);
 		break;
+	case 12:
+		op_sync(in);
+		break;
+	case 13:
+		op_device(in);
+		break;
+	case 14:
+		pvi_this_cpu = (pvi_this_cpu + 1) % PVI_CPUS;
+		break;
 	}
 	check_all();
 }
@@ -497,6 +638,11 @@ static void end_all(void)
 	choose(SINGLE);
 	pass_time(2 * PVI_DEFERRED_MS);
 	check_all();
+	oracle_check_all();
+	pvi_pool_done(w.bounce.pool);
+	free(w.bounce.pool);
+	for (unsigned int i = 0; i < HOST_CHUNKS; i++)
+		CHECK(!host.chunk[i] || w.failed);
 	for (uint64_t i = 1; i < HOST_IOVAS; i++) {
 		CHECK(!host.page[i].target || host.page[i].lost);
 		CHECK(!host.page[i].taken || w.failed);
@@ -508,6 +654,14 @@ static void end_all(void)
 	CHECK(!host.live);
 }
 
+static void begin_bounce(unsigned int chunks)
+{
+	struct pvi_pool *p = calloc(1, pvi_pool_bytes(chunks * PVI_CHUNK_PAGES));
+
+	CHECK(p && !pvi_pool_init(p, NULL, chunks * PVI_CHUNK_PAGES));
+	w.bounce = (struct pvi_bounce){.pool = p, .common = &host_common};
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_in in = {data, size};
@@ -517,6 +671,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&w, 0, sizeof(w));
 	pvi_cache_init(&w.cache, NULL, &host_common, w.index, BITS, 2 + setup / 4 % 32);
 	pvi_deferred_init(&w.deferred, NULL, &host_own, &host_common);
+	oracle_reset();
+	begin_bounce(1 + setup % 3);
 	while (in.left)
 		step(&in);
 	end_all();

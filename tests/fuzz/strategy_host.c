@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <string.h>
 
+#include "core/strategy/bounce_pool.h"
 #include "strategy_host.h"
 
 #define QUEUE 1024u
@@ -18,6 +19,8 @@ struct pvi_space host_common, host_own;
 static struct request queue[QUEUE];
 static unsigned int queued;
 static struct pvi_rcu *late;
+static uint8_t memory[(HOST_DRIVER + HOST_CHUNKS * PVI_CHUNK_PAGES) << PVI_PAGE_SHIFT];
+unsigned int pvi_this_cpu;
 
 /* ---- memory and readers ---- */
 
@@ -69,6 +72,63 @@ void host_collect(void)
 	}
 }
 
+/* ---- pages ---- */
+
+static void *chunk_memory(unsigned int i)
+{
+	return memory + ((HOST_DRIVER + i * PVI_CHUNK_PAGES) << PVI_PAGE_SHIFT);
+}
+
+void *pvi_pages_alloc(unsigned int order)
+{
+	unsigned int i = 0;
+
+	CHECK(order == PVI_CHUNK_ORDER);
+	while (i < HOST_CHUNKS && host.chunk[i])
+		i++;
+	if (now_fails(&host.alloc_fails_in) || i == HOST_CHUNKS)
+		return NULL;
+	host.chunk[i] = true;
+	return memset(chunk_memory(i), 0, PVI_CHUNK_PAGES << PVI_PAGE_SHIFT);
+}
+
+void pvi_pages_free(void *p, unsigned int order)
+{
+	uint64_t first = pvi_phys_of(p) >> PVI_PAGE_SHIFT;
+
+	CHECK(p == chunk_memory((unsigned int)((first - HOST_DRIVER) / PVI_CHUNK_PAGES)));
+	for (uint64_t i = 0; i < HOST_IOVAS; i++)
+		CHECK(host.page[i].target - 1 - first >= PVI_CHUNK_PAGES);
+	host.chunk[(first - HOST_DRIVER) / PVI_CHUNK_PAGES] = false;
+}
+
+uint64_t pvi_phys_of(void *p)
+{
+	return (uint64_t)((uint8_t *)p - memory);
+}
+
+void *pvi_virt_of(uint64_t phys)
+{
+	CHECK(phys < sizeof(memory));
+	return memory + phys;
+}
+
+uint8_t *host_device_at(uint64_t addr)
+{
+	const struct host_page *p = &host.page[addr >> PVI_PAGE_SHIFT];
+
+	CHECK(p->target);
+	return memory + ((p->target - 1) << PVI_PAGE_SHIFT) + (addr & PVI_PAGE_MASK);
+}
+
+/* Of memory that is nobody's, none. */
+static bool may_map(uint64_t page, uint32_t prot)
+{
+	if (page < HOST_DRIVER)
+		return driver_named(page, prot);
+	return host.chunk[(page - HOST_DRIVER) / PVI_CHUNK_PAGES];
+}
+
 uint64_t pvi_clock_ms(void)
 {
 	return host.now;
@@ -117,7 +177,7 @@ static void map_pages(const struct request *r, bool lost)
 
 		CHECK(!p->target);
 		CHECK(p->taken);
-		CHECK(driver_named(target, r->prot));
+		CHECK(may_map(target, r->prot));
 		p->target = target + 1;
 		p->prot = r->prot;
 		p->first = r->iova.first;
@@ -236,6 +296,23 @@ void pvi_iova_free(struct pvi_space *sp, uint64_t pfn, uint64_t npages)
 	}
 }
 
+uint64_t pvi_window_alloc(struct pvi_endpoint *ep, uint64_t npages)
+{
+	CHECK(npages <= HOST_WINDOW);
+	for (uint64_t i = 0; i < npages; i++) {
+		CHECK(!host.page[HOST_FIRST_OF_WINDOW + i].taken);
+		host.page[HOST_FIRST_OF_WINDOW + i].taken = true;
+	}
+	return HOST_FIRST_OF_WINDOW;
+}
+
+void pvi_window_free(struct pvi_endpoint *ep, uint64_t pfn)
+{
+	CHECK(pfn == HOST_FIRST_OF_WINDOW);
+	for (uint64_t i = pfn; i < HOST_IOVAS; i++)
+		host.page[i].taken = false;
+}
+
 /* ---- counters and complaints ---- */
 
 void pvi_count_mapped(struct pvi_endpoint *ep, long npages)
@@ -246,6 +323,7 @@ void pvi_count_mapped(struct pvi_endpoint *ep, long npages)
 
 void pvi_count_fixed(struct pvi_endpoint *ep, long npages)
 {
+	pvi_count_mapped(ep, npages);
 }
 
 void pvi_count_reuse(struct pvi_endpoint *ep, uint32_t prot, size_t size)
@@ -273,4 +351,5 @@ void host_reset(unsigned int own)
 	host.max_mappings = UINT32_MAX;
 	host_common = (struct pvi_space){1, HOST_COMMON};
 	host_own = (struct pvi_space){1 + HOST_COMMON, HOST_COMMON + own};
+	pvi_this_cpu = 0;
 }

@@ -12,9 +12,14 @@
 #include "core/strategy/host.h"
 #include "fuzz.h"
 
-#define HOST_COMMON 96u	 /* pages of IOVA, from 1 on; */
-#define HOST_OWN    256u /* and in a space of deferred's own, behind them */
-#define HOST_IOVAS  (1 + HOST_COMMON + HOST_OWN)
+#define HOST_COMMON	     96u  /* pages of IOVA, from 1 on; */
+#define HOST_OWN	     256u /* and in a space of deferred's own, behind them */
+#define HOST_WINDOW	     256u /* and in one that bounce's pool takes, behind these */
+#define HOST_IOVAS	     (1 + HOST_COMMON + HOST_OWN + HOST_WINDOW)
+#define HOST_FIRST_OF_WINDOW (1 + HOST_COMMON + HOST_OWN)
+
+#define HOST_DRIVER	     48u /* pages of memory that are a driver's; behind them are */
+#define HOST_CHUNKS	     4u	 /* chunks that the pool may get */
 
 struct pvi_space {
 	uint64_t first, last;
@@ -39,9 +44,10 @@ struct host {
 	uint64_t now;	 /* ms */
 	/* What happened since the caller set them to 0. */
 	unsigned int kicks, maps, unmaps, empty_unmaps, failed, no_iova, twice;
-	long counted;	     /* of pvi_count_mapped() */
-	uint64_t lost_pages; /* reported */
-	unsigned int live;   /* allocations */
+	long counted;		 /* of pvi_count_mapped() */
+	uint64_t lost_pages;	 /* reported */
+	unsigned int live;	 /* allocations */
+	bool chunk[HOST_CHUNKS]; /* allocated */
 };
 
 extern struct host host;
@@ -49,6 +55,14 @@ extern struct host host;
 /* The fuzz target's: may this page be mapped now, with these rights; is this IOVA in use? */
 bool driver_named(uint64_t page, uint32_t prot);
 bool driver_uses(uint64_t iova_pfn);
+
+static inline bool host_in_window(uint64_t addr)
+{
+	return addr >> PVI_PAGE_SHIFT >= HOST_FIRST_OF_WINDOW;
+}
+
+/* The memory at this address for the device, which reaches it. */
+uint8_t *host_device_at(uint64_t addr);
 
 void host_reset(unsigned int own);
 /* What pvi_free_later() was given. */

@@ -1,13 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-only
-#include <linux/bitmap.h>
-#include <linux/cpu.h>
-#include <linux/gfp.h>
-#include <linux/mm.h>
-#include <linux/slab.h>
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "core/strategy/bounce_pool.h"
 
-#include "bounce_pool.h"
-
-#define CHUNK_PAGES (1ul << PVI_CHUNK_ORDER)
+#define CHUNK_PAGES PVI_CHUNK_PAGES
 #define NR_CLASSES  4u /* slots of 1, 4, 16 and 64 pages */
 #define NR_PROTS    4u /* indexed by rights; 0 is unused */
 /* What a CPU's list has at most: of these, and of pages in them. */
@@ -16,10 +10,10 @@
 
 struct pvi_chunk {
 	void *memory;
-	unsigned long pfn; /* IOVA */
+	uint64_t pfn; /* IOVA */
 	unsigned int index;
 	unsigned int order; /* of a slot */
-	u32 prot;
+	uint32_t prot;
 	unsigned int nslots;
 	unsigned int nidle; /* while the pool is closed; under its lock */
 	struct pvi_bounce_slot slots[];
@@ -37,23 +31,26 @@ struct cpu_lists {
 
 struct pvi_pool {
 	struct pvi_endpoint *ep;
-	struct cpu_lists __percpu *cpus;
+	struct cpu_lists PVI_PERCPU *cpus;
 	/* Written under the lock; also read by pvi_pool_get() and put() with interrupts off. */
 	bool closed;
 	/*
 	 * All below, and idle slots. Held for a chunk's slots or a list of a CPU at most (some
 	 * hundred pointers), however large the pool is; never for a request.
 	 */
-	spinlock_t lock;
+	struct pvi_spin lock;
 	struct slot_list shared[NR_PROTS][NR_CLASSES];
-	unsigned long base; /* the window, in pages */
+	uint64_t base; /* the window, in pages */
 	unsigned int nr_chunks;
-	unsigned long *taken; /* which of the chunks below are there, or are being made */
+	unsigned int nr_taken; /* of the places below */
 	/*
 	 * Read without the lock by who has a slot of a chunk, or looks whether an address
 	 * can be one: the chunk of a slot in use stays.
 	 */
-	struct pvi_chunk *chunks[];
+	struct {
+		struct pvi_chunk *chunk;
+		bool taken; /* it is there, or is being made; under the lock */
+	} places[];
 };
 
 static unsigned int class_order(unsigned int class)
@@ -73,34 +70,42 @@ static unsigned int class_order(unsigned int class)
  */
 static unsigned int most_kept(unsigned int class)
 {
-	return min_t(unsigned int, CPU_SLOTS, CPU_PAGES >> class_order(class));
+	unsigned int slots = CPU_PAGES >> class_order(class);
+
+	return slots < CPU_SLOTS ? slots : CPU_SLOTS;
 }
 
 static unsigned int half_kept(unsigned int class)
 {
-	return DIV_ROUND_UP(most_kept(class), 2);
+	return (most_kept(class) + 1) / 2;
 }
 
-static unsigned int class_of(unsigned long npages)
+/* The smallest whose slots hold so many; NR_CLASSES: none does. */
+static unsigned int class_of(uint64_t npages)
 {
-	return (order_base_2(npages) + 1) / 2;
+	unsigned int class = 0;
+
+	while (class < NR_CLASSES && npages > 1u << class_order(class))
+		class ++;
+	return class;
 }
 
 void *pvi_slot_memory(const struct pvi_bounce_slot *s)
 {
 	const struct pvi_chunk *c = s->chunk;
 
-	return c->memory + ((size_t)(s - c->slots) << (c->order + PAGE_SHIFT));
+	return c->memory + ((size_t)(s - c->slots) << (c->order + PVI_PAGE_SHIFT));
 }
 
-dma_addr_t pvi_slot_address(const struct pvi_bounce_slot *s)
+uint64_t pvi_slot_address(const struct pvi_bounce_slot *s)
 {
 	const struct pvi_chunk *c = s->chunk;
 
-	return ((u64)c->pfn << PAGE_SHIFT) + ((u64)(s - c->slots) << (c->order + PAGE_SHIFT));
+	return ((uint64_t)c->pfn << PVI_PAGE_SHIFT) +
+	       ((uint64_t)(s - c->slots) << (c->order + PVI_PAGE_SHIFT));
 }
 
-u32 pvi_slot_prot(const struct pvi_bounce_slot *s)
+uint32_t pvi_slot_prot(const struct pvi_bounce_slot *s)
 {
 	return s->chunk->prot;
 }
@@ -123,19 +128,48 @@ static struct pvi_bounce_slot *pop(struct slot_list *l)
 	return s;
 }
 
-static void move(struct slot_list *to, struct slot_list *from, unsigned int n)
+/* One of the two lists is this CPU's, the other one shared. */
+static void move(struct pvi_pool *p, struct slot_list *to, struct slot_list *from, unsigned int n)
 {
 	struct pvi_bounce_slot *s;
+	unsigned long flags = pvi_spin_lock(&p->lock);
 
 	while (n-- && (s = pop(from)))
 		push(to, s);
+	pvi_spin_unlock(&p->lock, flags);
 }
 
-/* The chunk is in no list and not in p->chunks: out of the device's reach, then freed. */
+/* False: none is left. */
+static bool take_place(struct pvi_pool *p, unsigned int *ret)
+{
+	unsigned int i = 0;
+	unsigned long flags = pvi_spin_lock(&p->lock);
+	bool left = p->nr_taken < p->nr_chunks;
+
+	while (left && p->places[i].taken)
+		i++;
+	if (left) {
+		p->places[i].taken = true;
+		p->nr_taken++;
+	}
+	pvi_spin_unlock(&p->lock, flags);
+	*ret = i;
+	return left;
+}
+
+static void give_place_back(struct pvi_pool *p, unsigned int i)
+{
+	unsigned long flags = pvi_spin_lock(&p->lock);
+
+	p->places[i].taken = false;
+	p->nr_taken--;
+	pvi_spin_unlock(&p->lock, flags);
+}
+
+/* The chunk is in no list and not in the pool's places: out of the device's reach, then freed. */
 static void chunk_destroy(struct pvi_pool *p, struct pvi_chunk *c)
 {
 	struct pvi_batch b;
-	unsigned long flags;
 	int err;
 
 	pvi_batch_init(&b, p->ep);
@@ -143,29 +177,26 @@ static void chunk_destroy(struct pvi_pool *p, struct pvi_chunk *c)
 	err = pvi_batch_wait(&b);
 	pvi_count_fixed(p->ep, -(long)CHUNK_PAGES);
 	if (err) {
-		/* With its place in the window. */
+		/* With its memory, and its place in the window. */
 		pvi_report_lost(p->ep, CHUNK_PAGES, err);
-		return;
+	} else {
+		give_place_back(p, c->index);
+		pvi_pages_free(c->memory, PVI_CHUNK_ORDER);
 	}
-	spin_lock_irqsave(&p->lock, flags);
-	__clear_bit(c->index, p->taken);
-	spin_unlock_irqrestore(&p->lock, flags);
-	free_pages((unsigned long)c->memory, PVI_CHUNK_ORDER);
-	kfree(c);
+	pvi_free(c);
 }
 
 static struct pvi_chunk *chunk_alloc(struct pvi_pool *p, unsigned int index, unsigned int class,
-				     u32 prot)
+				     uint32_t prot)
 {
 	unsigned int i, nslots = CHUNK_PAGES >> class_order(class);
-	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN | __GFP_ZERO;
-	struct pvi_chunk *c = kzalloc(struct_size(c, slots, nslots), gfp);
+	struct pvi_chunk *c = pvi_zalloc(sizeof(*c) + nslots * sizeof(c->slots[0]));
 
 	if (!c)
 		return NULL;
-	c->memory = (void *)__get_free_pages(gfp, PVI_CHUNK_ORDER);
+	c->memory = pvi_pages_alloc(PVI_CHUNK_ORDER);
 	if (!c->memory) {
-		kfree(c);
+		pvi_free(c);
 		return NULL;
 	}
 	c->pfn = p->base + index * CHUNK_PAGES;
@@ -180,7 +211,7 @@ static struct pvi_chunk *chunk_alloc(struct pvi_pool *p, unsigned int index, uns
 
 static void request_chunk(struct pvi_batch *b, const struct pvi_chunk *c)
 {
-	pvi_batch_map(b, pvi_pages(c->pfn, CHUNK_PAGES), virt_to_phys(c->memory), c->prot);
+	pvi_batch_map(b, pvi_pages(c->pfn, CHUNK_PAGES), pvi_phys_of(c->memory), c->prot);
 }
 
 int pvi_pool_remap(struct pvi_pool *p)
@@ -190,50 +221,48 @@ int pvi_pool_remap(struct pvi_pool *p)
 
 	pvi_batch_init(&b, p->ep);
 	for (i = 0; i < p->nr_chunks; i++) {
-		if (p->chunks[i])
-			request_chunk(&b, p->chunks[i]);
+		if (p->places[i].chunk)
+			request_chunk(&b, p->places[i].chunk);
 	}
 	return pvi_batch_wait(&b);
 }
 
-/* The growth rule: a chunk more whenever a list is empty, up to the cap. */
-static struct pvi_chunk *chunk_new(struct pvi_pool *p, unsigned int class, u32 prot)
+static int chunk_map(struct pvi_pool *p, const struct pvi_chunk *c)
 {
-	struct pvi_chunk *c = NULL;
-	unsigned int index;
-	unsigned long flags;
 	struct pvi_batch b;
 
-	spin_lock_irqsave(&p->lock, flags);
-	index = find_first_zero_bit(p->taken, p->nr_chunks);
-	if (index < p->nr_chunks)
-		__set_bit(index, p->taken);
-	spin_unlock_irqrestore(&p->lock, flags);
-	if (index == p->nr_chunks)
-		return NULL;
-	c = chunk_alloc(p, index, class, prot);
-	if (!c)
-		goto give_place_back;
 	pvi_batch_init(&b, p->ep);
 	request_chunk(&b, c);
-	if (pvi_batch_wait(&b)) {
-		if (READ_ONCE(p->ep->viommu->rq.broken))
-			return NULL; /* it may come true: memory and place are lost */
-		free_pages((unsigned long)c->memory, PVI_CHUNK_ORDER);
-		kfree(c);
-		goto give_place_back;
-	}
-	pvi_count_fixed(p->ep, CHUNK_PAGES);
-	return c;
+	return pvi_batch_wait(&b);
+}
 
-give_place_back:
-	spin_lock_irqsave(&p->lock, flags);
-	__clear_bit(index, p->taken);
-	spin_unlock_irqrestore(&p->lock, flags);
+/* The growth rule: a chunk more whenever a list is empty, up to the cap. */
+static struct pvi_chunk *chunk_new(struct pvi_pool *p, unsigned int class, uint32_t prot)
+{
+	struct pvi_chunk *c;
+	unsigned int index;
+
+	if (!take_place(p, &index))
+		return NULL;
+	c = chunk_alloc(p, index, class, prot);
+	if (!c) {
+		give_place_back(p, index);
+		return NULL;
+	}
+	if (!chunk_map(p, c)) {
+		pvi_count_fixed(p->ep, CHUNK_PAGES);
+		return c;
+	}
+	/* After a time-out it may come true: memory and place are lost. */
+	if (!pvi_requests_broken(p->ep)) {
+		pvi_pages_free(c->memory, PVI_CHUNK_ORDER);
+		give_place_back(p, index);
+	}
+	pvi_free(c);
 	return NULL;
 }
 
-static struct pvi_bounce_slot *grow(struct pvi_pool *p, unsigned int class, u32 prot)
+static struct pvi_bounce_slot *grow(struct pvi_pool *p, unsigned int class, uint32_t prot)
 {
 	struct pvi_chunk *c = chunk_new(p, class, prot);
 	unsigned long flags;
@@ -241,8 +270,8 @@ static struct pvi_bounce_slot *grow(struct pvi_pool *p, unsigned int class, u32 
 
 	if (!c)
 		return NULL;
-	spin_lock_irqsave(&p->lock, flags);
-	smp_store_release(&p->chunks[c->index], c);
+	flags = pvi_spin_lock(&p->lock);
+	pvi_store_release(&p->places[c->index].chunk, c);
 	for (i = 1; i < c->nslots; i++) {
 		if (p->closed) {
 			c->slots[i].idle = true;
@@ -251,38 +280,36 @@ static struct pvi_bounce_slot *grow(struct pvi_pool *p, unsigned int class, u32 
 			push(&p->shared[prot][class], &c->slots[i]);
 		}
 	}
-	spin_unlock_irqrestore(&p->lock, flags);
+	pvi_spin_unlock(&p->lock, flags);
 	return &c->slots[0];
 }
 
-struct pvi_bounce_slot *pvi_pool_get(struct pvi_pool *p, unsigned long npages, u32 prot)
+struct pvi_bounce_slot *pvi_pool_get(struct pvi_pool *p, uint64_t npages, uint32_t prot)
 {
 	unsigned int class = class_of(npages);
 	struct pvi_bounce_slot *s;
+	struct cpu_lists *own;
 	struct slot_list *l;
 	unsigned long flags;
 
 	if (class >= NR_CLASSES)
 		return NULL;
-	local_irq_save(flags);
-	if (READ_ONCE(p->closed)) {
-		local_irq_restore(flags);
+	own = pvi_cpu_begin(p->cpus, &flags);
+	if (pvi_load(&p->closed)) {
+		pvi_cpu_end(flags);
 		return NULL;
 	}
-	l = &this_cpu_ptr(p->cpus)->free[prot][class];
-	if (!l->first) {
-		spin_lock(&p->lock);
-		move(l, &p->shared[prot][class], half_kept(class));
-		spin_unlock(&p->lock);
-	}
+	l = &own->free[prot][class];
+	if (!l->first)
+		move(p, l, &p->shared[prot][class], half_kept(class));
 	s = pop(l);
-	local_irq_restore(flags);
-	return s ?: grow(p, class, prot);
+	pvi_cpu_end(flags);
+	return s ? s : grow(p, class, prot);
 }
 
 static void make_idle(struct pvi_pool *p, struct pvi_bounce_slot *s)
 {
-	lockdep_assert_held(&p->lock);
+	pvi_assert_held(&p->lock);
 	s->idle = true;
 	s->chunk->nidle++;
 }
@@ -290,10 +317,10 @@ static void make_idle(struct pvi_pool *p, struct pvi_bounce_slot *s)
 /* True: none of its slots is in use, and it is the caller's to destroy, nobody else's. */
 static bool claim_idle(struct pvi_pool *p, struct pvi_chunk *c)
 {
-	lockdep_assert_held(&p->lock);
+	pvi_assert_held(&p->lock);
 	if (c->nidle != c->nslots)
 		return false;
-	p->chunks[c->index] = NULL;
+	p->places[c->index].chunk = NULL;
 	return true;
 }
 
@@ -301,15 +328,15 @@ static bool claim_idle(struct pvi_pool *p, struct pvi_chunk *c)
 static bool put_closed(struct pvi_pool *p, struct pvi_bounce_slot *s, unsigned int class)
 {
 	bool last = false;
+	unsigned long flags = pvi_spin_lock(&p->lock);
 
-	spin_lock(&p->lock);
 	if (p->closed) {
 		make_idle(p, s);
 		last = claim_idle(p, s->chunk);
 	} else {
 		push(&p->shared[s->chunk->prot][class], s); /* opened again meanwhile */
 	}
-	spin_unlock(&p->lock);
+	pvi_spin_unlock(&p->lock, flags);
 	return last;
 }
 
@@ -317,23 +344,21 @@ void pvi_pool_put(struct pvi_pool *p, struct pvi_bounce_slot *s)
 {
 	struct pvi_chunk *c = s->chunk;
 	unsigned int class = c->order / 2;
+	struct cpu_lists *own;
 	struct slot_list *l;
 	unsigned long flags;
 	bool last = false;
 
-	local_irq_save(flags);
-	if (READ_ONCE(p->closed)) {
+	own = pvi_cpu_begin(p->cpus, &flags);
+	if (pvi_load(&p->closed)) {
 		last = put_closed(p, s, class);
 	} else {
-		l = &this_cpu_ptr(p->cpus)->free[c->prot][class];
-		if (l->n == most_kept(class)) {
-			spin_lock(&p->lock);
-			move(&p->shared[c->prot][class], l, half_kept(class));
-			spin_unlock(&p->lock);
-		}
+		l = &own->free[c->prot][class];
+		if (l->n == most_kept(class))
+			move(p, &p->shared[c->prot][class], l, half_kept(class));
 		push(l, s);
 	}
-	local_irq_restore(flags);
+	pvi_cpu_end(flags);
 	if (last)
 		chunk_destroy(p, c);
 }
@@ -348,21 +373,16 @@ static bool drain(struct pvi_pool *p, struct slot_list *l, unsigned int n)
 	return l->first;
 }
 
-static void drain_lists(struct pvi_pool *p, struct cpu_lists *lists)
+static void drain_cpu(void *lists, void *pool)
 {
+	struct cpu_lists *own = lists;
+	struct pvi_pool *p = pool;
+	unsigned long flags = pvi_spin_lock(&p->lock);
 	unsigned int i;
 
-	spin_lock(&p->lock);
 	for (i = 0; i < NR_PROTS * NR_CLASSES; i++)
-		drain(p, &lists->free[i / NR_CLASSES][i % NR_CLASSES], UINT_MAX);
-	spin_unlock(&p->lock);
-}
-
-static void drain_this_cpu(void *data)
-{
-	struct pvi_pool *p = data;
-
-	drain_lists(p, this_cpu_ptr(p->cpus));
+		drain(p, &own->free[i / NR_CLASSES][i % NR_CLASSES], CPU_SLOTS);
+	pvi_spin_unlock(&p->lock, flags);
 }
 
 /* Nothing comes into them any more. */
@@ -372,9 +392,9 @@ static void drain_shared(struct pvi_pool *p, struct slot_list *l)
 	bool more;
 
 	do {
-		spin_lock_irqsave(&p->lock, flags);
+		flags = pvi_spin_lock(&p->lock);
 		more = drain(p, l, CHUNK_PAGES);
-		spin_unlock_irqrestore(&p->lock, flags);
+		pvi_spin_unlock(&p->lock, flags);
 	} while (more);
 }
 
@@ -384,11 +404,11 @@ static struct pvi_chunk *take_idle_chunk(struct pvi_pool *p, unsigned int index)
 	struct pvi_chunk *c;
 	unsigned long flags;
 
-	spin_lock_irqsave(&p->lock, flags);
-	c = p->chunks[index];
+	flags = pvi_spin_lock(&p->lock);
+	c = p->places[index].chunk;
 	if (c && !claim_idle(p, c))
 		c = NULL;
-	spin_unlock_irqrestore(&p->lock, flags);
+	pvi_spin_unlock(&p->lock, flags);
 	return c;
 }
 
@@ -397,31 +417,20 @@ void pvi_pool_close(struct pvi_pool *p)
 	struct pvi_chunk *c;
 	unsigned long flags;
 	unsigned int i;
-	int cpu;
 
-	spin_lock_irqsave(&p->lock, flags);
+	flags = pvi_spin_lock(&p->lock);
 	if (p->closed) {
-		spin_unlock_irqrestore(&p->lock, flags);
+		pvi_spin_unlock(&p->lock, flags);
 		return;
 	}
-	WRITE_ONCE(p->closed, true);
-	spin_unlock_irqrestore(&p->lock, flags);
+	pvi_store(&p->closed, true);
+	pvi_spin_unlock(&p->lock, flags);
 	/*
 	 * Who looked at p->closed before has its interrupts off until it is done with its
 	 * list: the call comes after that, and nothing comes into the list after the call,
 	 * nor from it into the shared ones.
 	 */
-	cpus_read_lock();
-	on_each_cpu(drain_this_cpu, p, 1);
-	for_each_possible_cpu(cpu)
-	{
-		if (!cpu_online(cpu)) {
-			local_irq_save(flags);
-			drain_lists(p, per_cpu_ptr(p->cpus, cpu));
-			local_irq_restore(flags);
-		}
-	}
-	cpus_read_unlock();
+	pvi_percpu_each(p->cpus, drain_cpu, p);
 	for (i = 0; i < NR_PROTS * NR_CLASSES; i++)
 		drain_shared(p, &p->shared[i / NR_CLASSES][i % NR_CLASSES]);
 	for (i = 0; i < p->nr_chunks; i++) {
@@ -435,7 +444,7 @@ static void hand_out_idle(struct pvi_pool *p, struct pvi_chunk *c)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&p->lock);
+	pvi_assert_held(&p->lock);
 	for (i = 0; c->nidle && i < c->nslots; i++) {
 		if (!c->slots[i].idle)
 			continue;
@@ -454,58 +463,63 @@ void pvi_pool_open(struct pvi_pool *p)
 	unsigned long flags;
 	unsigned int i;
 
-	spin_lock_irqsave(&p->lock, flags);
-	WRITE_ONCE(p->closed, false);
-	spin_unlock_irqrestore(&p->lock, flags);
+	flags = pvi_spin_lock(&p->lock);
+	pvi_store(&p->closed, false);
+	pvi_spin_unlock(&p->lock, flags);
 	for (i = 0; i < p->nr_chunks; i++) {
-		spin_lock_irqsave(&p->lock, flags);
-		if (p->chunks[i])
-			hand_out_idle(p, p->chunks[i]);
-		spin_unlock_irqrestore(&p->lock, flags);
+		flags = pvi_spin_lock(&p->lock);
+		if (p->places[i].chunk)
+			hand_out_idle(p, p->places[i].chunk);
+		pvi_spin_unlock(&p->lock, flags);
 	}
 }
 
-bool pvi_pool_find(struct pvi_pool *p, dma_addr_t addr, struct pvi_bounce_slot **ret)
+bool pvi_pool_find(struct pvi_pool *p, uint64_t addr, struct pvi_bounce_slot **ret)
 {
-	unsigned long page = (addr >> PAGE_SHIFT) - p->base;
+	uint64_t page = (addr >> PVI_PAGE_SHIFT) - p->base;
 	struct pvi_chunk *c;
 
 	if (page >= p->nr_chunks * CHUNK_PAGES)
 		return false;
-	c = smp_load_acquire(&p->chunks[page / CHUNK_PAGES]);
+	c = pvi_load_acquire(&p->places[page / CHUNK_PAGES].chunk);
 	*ret = c ? &c->slots[page % CHUNK_PAGES >> c->order] : NULL;
 	if (*ret && !(*ret)->size)
 		*ret = NULL;
 	return true;
 }
 
-struct pvi_pool *pvi_pool_new(struct pvi_endpoint *ep, unsigned long max_pages)
+static unsigned int chunks_of(uint64_t max_pages)
 {
-	unsigned int nr = DIV_ROUND_UP(max_pages, CHUNK_PAGES);
-	struct pvi_pool *p = kvzalloc(struct_size(p, chunks, nr), GFP_KERNEL);
-
-	if (!p)
-		return NULL;
-	p->ep = ep;
-	p->nr_chunks = nr;
-	spin_lock_init(&p->lock);
-	p->cpus = alloc_percpu(struct cpu_lists);
-	p->taken = bitmap_zalloc(nr, GFP_KERNEL);
-	p->base = pvi_window_alloc(ep, roundup_pow_of_two(nr * CHUNK_PAGES));
-	if (p->cpus && p->taken && p->base)
-		return p;
-	if (p->base)
-		pvi_window_free(ep, p->base);
-	bitmap_free(p->taken);
-	free_percpu(p->cpus);
-	kvfree(p);
-	return NULL;
+	return (unsigned int)((max_pages + CHUNK_PAGES - 1) / CHUNK_PAGES);
 }
 
-void pvi_pool_free(struct pvi_pool *p)
+size_t pvi_pool_bytes(uint64_t max_pages)
+{
+	return sizeof(struct pvi_pool) +
+	       chunks_of(max_pages) * sizeof(((struct pvi_pool *)NULL)->places[0]);
+}
+
+int pvi_pool_init(struct pvi_pool *p, struct pvi_endpoint *ep, uint64_t max_pages)
+{
+	uint64_t window = CHUNK_PAGES;
+
+	p->ep = ep;
+	p->nr_chunks = chunks_of(max_pages);
+	pvi_spin_init(&p->lock);
+	p->cpus = pvi_percpu_alloc(struct cpu_lists);
+	if (!p->cpus)
+		return -ENOMEM;
+	while (window < p->nr_chunks * CHUNK_PAGES)
+		window *= 2;
+	p->base = pvi_window_alloc(ep, window);
+	if (p->base)
+		return 0;
+	pvi_percpu_free(p->cpus);
+	return -ENOSPC;
+}
+
+void pvi_pool_done(struct pvi_pool *p)
 {
 	pvi_window_free(p->ep, p->base);
-	bitmap_free(p->taken);
-	free_percpu(p->cpus);
-	kvfree(p);
+	pvi_percpu_free(p->cpus);
 }
