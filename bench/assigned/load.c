@@ -318,6 +318,17 @@ static void measure(struct load *l, unsigned int pass, bool closely)
 	fflush(stdout);
 }
 
+static void measure_closely(struct load *l)
+{
+	unsigned long long before = 0, now = maps();
+
+	for (unsigned int i = 0; i < CLOSE_PASSES || (i < l->most_warmups && now != before); i++) {
+		before = now;
+		measure(l, i, true);
+		now = maps();
+	}
+}
+
 static uint32_t number(const char *text, uint32_t max)
 {
 	char *end;
@@ -386,7 +397,6 @@ int main(int argc, char **argv)
 	warm_up(&l);
 	for (unsigned int i = 0; i < l.passes; i++)
 		measure(&l, i + 1, false);
-	for (unsigned int i = 0; i < CLOSE_PASSES; i++)
-		measure(&l, i, true);
+	measure_closely(&l);
 	return 0;
 }
