@@ -4,86 +4,106 @@
  *
  * Where a page of a file is touched that is in memory, the kernel maps up to 15 neighbours with
  * it. Up to 6.5 it sets their entries one by one, on Xen PV by a hypercall each: two of three
- * hypercalls of a compiler. (Later kernels set those of a folio together.) Here they are set in
- * the kernel's lazy MMU mode, which gathers them. Its end, which makes the hypercall, comes
- * before the table's lock is let go: whoever changes entries finds them all set.
+ * hypercalls of a compiler. (Later kernels set those of a folio together.) Here they are
+ * gathered, and set before the table's lock is let go: whoever changes entries holds it, and
+ * finds them all. Not by the kernel's lazy MMU mode, which does the same: by a clock that
+ * counts instructions it takes back most of what is gained.
  *
  * Who looks without that lock may see no entry yet where the kernel alone would have one
  * already. GUP-fast and a fault on another CPU take the slow way then, behind the lock. The
  * reverse map's walkers may pass over a mapping of a page that is counted as mapped already:
- * they find that it still is, as they do while a fork, which the kernel itself makes in lazy
- * MMU mode, counts pages before it sets the entries. Truncation goes through tables by address,
- * with the lock. And we look at each entry once, in ascending order, before its turn.
- *
- * Nothing sleeps here, so the mode stays with this CPU and task; an interrupt's own stores are
- * not delayed, as lazy modes are not for interrupts.
+ * they find that it still is, as they do while a fork, which the kernel makes in lazy MMU mode,
+ * counts pages before it sets the entries. Truncation goes through tables by address, with
+ * the lock. And we look at each entry once, in ascending order, before its turn.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pgtable.h>
 #include <linux/xarray.h>
+#include <asm/xen/hypercall.h>
+#include <asm/xen/page.h>
 #include "compat.h"
 #include "iosup.h"
 #include "kernel.h"
 
 #if IOSUP_SETS_ONE_BY_ONE
-static bool map_page(struct vm_fault *vmf, struct folio *folio, pgoff_t index, unsigned int *misses)
+struct gathered {
+	struct vm_fault *vmf;
+	/* The entry of the fault, and its machine address. */
+	pte_t *fault;
+	phys_addr_t machine;
+	unsigned int misses, all, n;
+	struct mmu_update update[16];
+};
+
+static void set_gathered(struct gathered *g)
 {
+	if (g->n && HYPERVISOR_mmu_update(g->update, g->n, NULL, DOMID_SELF))
+		BUG();
+	if (g->n)
+		this_cpu_add(iosup_counts.gathered, g->n - 1);
+	g->all += g->n;
+	g->n = 0;
+}
+
+static bool map_page(struct gathered *g, struct folio *folio, pgoff_t index)
+{
+	struct vm_area_struct *vma = g->vmf->vma;
 	struct page *page = folio_file_page(folio, index);
+	long at = (long)(index - g->vmf->pgoff);
 
 	if (PageHWPoison(page))
 		return false;
-	if (*misses)
-		(*misses)--;
-	if (!pte_none(*vmf->pte))
+	if (g->misses)
+		g->misses--;
+	if (!pte_none(g->fault[at]))
 		return false;
-	/* It takes over a reference. */
+	/* The entry has a reference, as what found the folio has one. */
 	folio_get(folio);
-	iosup_kernel.set_entry(vmf, page, vmf->address + (index - vmf->pgoff) * PAGE_SIZE);
+	iosup_kernel.add_file_rmap(page, vma, false);
+	g->update[g->n].ptr = g->machine + at * sizeof(pte_t);
+	g->update[g->n++].val = pte_val_ma(mk_pte(page, vma->vm_page_prot));
+	if (g->n == ARRAY_SIZE(g->update))
+		set_gathered(g);
 	return true;
 }
 
-/* The pages of a folio from index on. Returns how many were mapped. */
-static unsigned int map_folio(struct vm_fault *vmf, pte_t *fault, struct folio *folio,
-			      pgoff_t index, pgoff_t last, unsigned int *misses, vm_fault_t *r)
+/* The pages of a folio from index on. Was that of the fault among those that it mapped? */
+static bool map_folio(struct gathered *g, struct folio *folio, pgoff_t index, pgoff_t last)
 {
-	unsigned int mapped = 0;
+	bool found = false;
 
-	for (last = min(last, folio_next_index(folio) - 1); index <= last; index++) {
-		vmf->pte = fault + (long)(index - vmf->pgoff);
-		if (!map_page(vmf, folio, index, misses))
-			continue;
-		if (index == vmf->pgoff)
-			*r = VM_FAULT_NOPAGE;
-		mapped++;
-	}
-	return mapped;
+	for (last = min(last, folio_next_index(folio) - 1); index <= last; index++)
+		found |= map_page(g, folio, index) && index == g->vmf->pgoff;
+	return found;
 }
 
 /* The table is there, the first page is found and locked. */
-static vm_fault_t map_pages(struct vm_fault *vmf, struct folio *folio, struct xa_state *xas,
+static vm_fault_t map_pages(struct gathered *g, struct folio *folio, struct xa_state *xas,
 			    pgoff_t last)
 {
-	struct file *file = vmf->vma->vm_file;
-	unsigned int misses = READ_ONCE(file->f_ra.mmap_miss), mapped = 0;
+	struct vm_area_struct *vma = g->vmf->vma;
+	struct file *file = vma->vm_file;
+	int counter = mm_counter_file(&folio->page);
 	vm_fault_t r = 0;
-	pte_t *fault;
+	spinlock_t *lock;
 
-	fault = pte_offset_map_lock(vmf->vma->vm_mm, vmf->pmd, vmf->address, &vmf->ptl);
-	arch_enter_lazy_mmu_mode();
+	g->misses = READ_ONCE(file->f_ra.mmap_miss);
+	g->fault = pte_offset_map_lock(vma->vm_mm, g->vmf->pmd, g->vmf->address, &lock);
+	g->machine = virt_to_machine(g->fault).maddr;
 	do {
-		mapped += map_folio(vmf, fault, folio, xas->xa_index, last, &misses, &r);
+		if (map_folio(g, folio, xas->xa_index, last))
+			r = VM_FAULT_NOPAGE;
 		folio_unlock(folio);
 		folio_put(folio);
 		/* Of a folio of more pages it skips the rest. */
 		folio = iosup_kernel.next_page(xas_next_entry(xas, last), file->f_mapping, xas,
 					       last);
 	} while (folio);
-	arch_leave_lazy_mmu_mode();
-	pte_unmap_unlock(vmf->pte, vmf->ptl);
-	WRITE_ONCE(file->f_ra.mmap_miss, misses);
-	if (mapped)
-		this_cpu_add(iosup_counts.gathered, mapped - 1);
+	set_gathered(g);
+	atomic_long_add(g->all, &vma->vm_mm->rss_stat.count[counter]);
+	pte_unmap_unlock(g->fault, lock);
+	WRITE_ONCE(file->f_ra.mmap_miss, g->misses);
 	return r;
 }
 
@@ -91,17 +111,19 @@ static vm_fault_t map_pages(struct vm_fault *vmf, struct folio *folio, struct xa
 vm_fault_t iosup_map_around(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	struct gathered g = {.vmf = vmf};
 	XA_STATE(xas, &mapping->i_pages, first);
 	struct folio *folio;
 	vm_fault_t r = 0;
 
-	/* The first fault in a table has to link it, too. */
-	if (!iosup_enabled() || pmd_none(*vmf->pmd) || pmd_bad(*vmf->pmd))
+	/* The first fault in a table has to link it, too. And only reads are expected here. */
+	if (!iosup_enabled() || pmd_none(*vmf->pmd) || pmd_bad(*vmf->pmd) ||
+	    vmf->flags & FAULT_FLAG_WRITE)
 		return iosup_kernel.map_around(vmf, first, last);
 	rcu_read_lock();
 	folio = iosup_kernel.next_page(xas_find(&xas, last), mapping, &xas, last);
 	if (folio)
-		r = map_pages(vmf, folio, &xas, last);
+		r = map_pages(&g, folio, &xas, last);
 	rcu_read_unlock();
 	return r;
 }

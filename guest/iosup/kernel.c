@@ -50,8 +50,8 @@ static const struct {
 #if IOSUP_SETS_ONE_BY_ONE
 	{"next_uptodate_page", "folio* (folio*, address_space*, xa_state*, long unsigned int)",
 	 (void **)&iosup_kernel.next_page},
-	{"do_set_pte", "void (vm_fault*, page*, long unsigned int)",
-	 (void **)&iosup_kernel.set_entry},
+	{"page_add_file_rmap", "void (page*, vm_area_struct*, bool)",
+	 (void **)&iosup_kernel.add_file_rmap},
 #endif
 	{"init_mm", NULL, (void **)&iosup_kernel.init_mm},
 	{"pgd_lock", NULL, (void **)&iosup_kernel.pgd_lock},
