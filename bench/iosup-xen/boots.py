@@ -115,10 +115,10 @@ def _merge(boot, phases, folder):
     for phase, stretch in zip(phases, seen):
         phase['invalidations'] = stretch.of_domain(flushed[phase['order']])
         phase['reads'] = stretch.events['pci_nvme_read']
-        phase['dmas'] = {name: {'hit': stretch.lookups[sid, 'hit'],
-                                'missed': stretch.lookups[sid, 'update']}
-                         for name, sid in DEVICES.items()
-                         if stretch.lookups[sid, 'hit'] + stretch.lookups[sid, 'update']}
+        # The first lookup of a page is a miss whatever was invalidated: not one of "missed".
+        dmas = {name: {'hit': stretch.lookups[sid, 'hit'], 'missed': stretch.lookups[sid, 'again'],
+                       'first': stretch.lookups[sid, 'first']} for name, sid in DEVICES.items()}
+        phase['dmas'] = {name: d for name, d in dmas.items() if any(d.values())}
     if boot.kind == 'traced':
         asked = xentrace.phases(os.path.join(folder, 'xentrace'))
         for phase, (_, _, counts) in _pairs('xentrace', phases, asked, lambda s: s[0]):

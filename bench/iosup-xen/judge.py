@@ -37,9 +37,11 @@ def _load(samples):
 
 
 def _lookups(samples, device):
-    hit, missed = (sum(p['dmas'].get(device, {}).get(k, 0) for p in samples)
-                   for k in ('hit', 'missed'))
-    return {'dmas': hit + missed, 'missed': missed, 'rate': _ratio(missed, hit + missed, 7)}
+    n = {k: sum(p['dmas'].get(device, {}).get(k, 0) for p in samples)
+         for k in ('hit', 'missed', 'first')}
+    dmas = sum(n.values())
+    return {'dmas': dmas, 'missed': n['missed'], 'first': n['first'],
+            'rate': _ratio(n['missed'], dmas, 7)}
 
 
 def _devices(by_state):
@@ -51,7 +53,7 @@ def _devices(by_state):
                 for p in loads.get(device + '-idle', [])]
         if not idle:
             continue
-        # What the others have more is the cache's warm-up.
+        # What the others have more is no process's either.
         d = result[device] = {'idle': min(idle, key=lambda i: i['rate'])}
         for state, loads in by_state.items():
             if device + '-beside' in loads:

@@ -7,14 +7,16 @@ MARK = re.compile(r'virtio_console_flush_buf port 4, in_len (\d+)')
 # A read of a disk as a mark, where there is no such port: procs -d /dev/nvme0n1.
 DISK_MARK = re.compile(r'pci_nvme_read .*nlb 8 .*lba 0x([0-9a-f]+)')
 DISK_MARKS = range(1000, 2000)
-LOOKUP = re.compile(r'vtd_iotlb_page_(hit|update) .*?sid 0x([0-9a-f]+)')
+LOOKUP = re.compile(r'vtd_iotlb_page_(hit|update) .*?sid 0x([0-9a-f]+) iova 0x([0-9a-f]+)'
+                    r'.*?domain 0x([0-9a-f]+)')
+PAGE_DIGITS = 3
 INVALIDATION = re.compile(r'vtd_inv_desc_iotlb_(\w+) .*?domain 0x([0-9a-f]+)')
 
 
 class Phase:
     """From one mark to the next: invalidations of each domain, lines of each event, and the
-    addresses that each device (its source id) looked up in the IOTLB: "hit", or "update" for
-    those that were not there."""
+    addresses that each device (its source id) looked up in the IOTLB: "hit", "again" for those
+    that were not there any more, "first" for pages that the device had not looked up before."""
 
     def __init__(self, begin):
         self.begin, self.end = begin, None
@@ -41,6 +43,7 @@ def mark_of(line):
 def phases(path):
     """All phases of a trace file in their order; the first begins without a mark."""
     found = [Phase(None)]
+    seen = set()
     with open(path, errors='replace') as f:
         for line in f:
             mark = mark_of(line)
@@ -52,7 +55,12 @@ def phases(path):
             found[-1].events[name] += 1
             lookup = LOOKUP.search(line)
             if lookup:
-                found[-1].lookups[int(lookup.group(2), 16), lookup.group(1)] += 1
+                what, sid, address, domain = lookup.groups()
+                page = sid, domain, address[:-PAGE_DIGITS]
+                if what == 'update':
+                    what = 'again' if page in seen else 'first'
+                seen.add(page)
+                found[-1].lookups[int(sid, 16), what] += 1
                 continue
             flush = INVALIDATION.search(line)
             if flush:
