@@ -12,6 +12,12 @@
  * Locks, with interrupts off while one is held:
  *   struct pvi_spin, pvi_spin_init(l), flags = pvi_spin_lock(l), pvi_spin_unlock(l, flags),
  *   pvi_assert_held(l)
+ * Counting users, cheaply (a CPU each for itself):
+ *   struct pvi_ref, pvi_ref_init(r, release), pvi_ref_done(r)	  nobody's; these may sleep, as do
+ *   pvi_ref_begin(r)				  its owner's, and others can get it; nobody's
+ *before pvi_ref_end(r)				  nobody gets it from now on, and it isn't its
+ *						  owner's. With the last user gone: release(r)
+ *   pvi_ref_get(r), pvi_ref_put(r)		  any context. False: not to be had
  * Reading what others remove:
  *   cookie = pvi_read_begin(), pvi_read_end(cookie)   any context; a section never waits
  *   struct pvi_rcu, pvi_free_later(p, member)	  frees @p, which pvi_zalloc() made, when

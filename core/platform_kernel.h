@@ -9,6 +9,7 @@
 #include <linux/io.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/percpu-refcount.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -55,6 +56,52 @@ static inline unsigned int pvi_read_begin(void)
 static inline void pvi_read_end(unsigned int cookie)
 {
 	preempt_enable();
+}
+
+struct pvi_ref {
+	struct percpu_ref ref;
+	void (*release)(struct pvi_ref *r);
+};
+
+static inline void pvi_ref_is_over(struct percpu_ref *ref)
+{
+	struct pvi_ref *r = container_of(ref, struct pvi_ref, ref);
+
+	r->release(r);
+}
+
+static inline int pvi_ref_init(struct pvi_ref *r, void (*release)(struct pvi_ref *r))
+{
+	r->release = release;
+	return percpu_ref_init(&r->ref, pvi_ref_is_over,
+			       PERCPU_REF_INIT_DEAD | PERCPU_REF_ALLOW_REINIT, GFP_KERNEL);
+}
+
+static inline void pvi_ref_done(struct pvi_ref *r)
+{
+	percpu_ref_exit(&r->ref);
+}
+
+static inline void pvi_ref_begin(struct pvi_ref *r)
+{
+	percpu_ref_reinit(&r->ref);
+}
+
+/* After the barrier the kill is complete: each put is one of the last. */
+static inline void pvi_ref_end(struct pvi_ref *r)
+{
+	percpu_ref_kill(&r->ref);
+	rcu_barrier();
+}
+
+static inline bool pvi_ref_get(struct pvi_ref *r)
+{
+	return percpu_ref_tryget_live(&r->ref);
+}
+
+static inline void pvi_ref_put(struct pvi_ref *r)
+{
+	percpu_ref_put(&r->ref);
 }
 
 struct pvi_rcu {

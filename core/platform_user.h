@@ -60,6 +60,47 @@ extern unsigned int pvi_this_cpu;
 			fn((v) + cpu, data);                      \
 	} while (0)
 
+/* For one thread. */
+struct pvi_ref {
+	bool live;
+	unsigned long users;
+	void (*release)(struct pvi_ref *r);
+};
+
+static inline int pvi_ref_init(struct pvi_ref *r, void (*release)(struct pvi_ref *r))
+{
+	*r = (struct pvi_ref){.release = release};
+	return 0;
+}
+
+static inline void pvi_ref_done(struct pvi_ref *r)
+{
+}
+
+static inline void pvi_ref_begin(struct pvi_ref *r)
+{
+	r->live = true;
+	r->users = 1;
+}
+
+static inline void pvi_ref_put(struct pvi_ref *r)
+{
+	if (!--r->users)
+		r->release(r);
+}
+
+static inline void pvi_ref_end(struct pvi_ref *r)
+{
+	r->live = false;
+	pvi_ref_put(r);
+}
+
+static inline bool pvi_ref_get(struct pvi_ref *r)
+{
+	r->users += r->live;
+	return r->live;
+}
+
 struct pvi_rcu {
 	void *memory;
 	struct pvi_rcu *next;

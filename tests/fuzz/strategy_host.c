@@ -296,20 +296,30 @@ void pvi_iova_free(struct pvi_space *sp, uint64_t pfn, uint64_t npages)
 	}
 }
 
+/* One for each, whose sizes tell them apart. */
 uint64_t pvi_window_alloc(struct pvi_endpoint *ep, uint64_t npages)
 {
-	CHECK(npages <= HOST_WINDOW);
-	for (uint64_t i = 0; i < npages; i++) {
-		CHECK(!host.page[HOST_FIRST_OF_WINDOW + i].taken);
-		host.page[HOST_FIRST_OF_WINDOW + i].taken = true;
+	uint64_t first = HOST_FIRST_OF_WINDOW + (npages == HOST_DIRECT ? HOST_WINDOW : 0);
+
+	CHECK(npages == HOST_DIRECT || npages <= HOST_WINDOW);
+	if (now_fails(&host.alloc_fails_in))
+		return 0;
+	/* One that is lost is not given back. */
+	if (host.page[first].taken) {
+		host.failed++;
+		return 0;
 	}
-	return HOST_FIRST_OF_WINDOW;
+	for (uint64_t i = first; i < first + npages; i++)
+		host.page[i].taken = true;
+	return first;
 }
 
 void pvi_window_free(struct pvi_endpoint *ep, uint64_t pfn)
 {
-	CHECK(pfn == HOST_FIRST_OF_WINDOW);
-	for (uint64_t i = pfn; i < HOST_IOVAS; i++)
+	uint64_t end = pfn == HOST_FIRST_OF_WINDOW ? pfn + HOST_WINDOW : HOST_IOVAS;
+
+	CHECK(pfn == HOST_FIRST_OF_WINDOW || pfn == HOST_FIRST_OF_WINDOW + HOST_WINDOW);
+	for (uint64_t i = pfn; i < end; i++)
 		host.page[i].taken = false;
 }
 

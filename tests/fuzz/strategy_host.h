@@ -15,7 +15,8 @@
 #define HOST_COMMON	     96u  /* pages of IOVA, from 1 on; */
 #define HOST_OWN	     256u /* and in a space of deferred's own, behind them */
 #define HOST_WINDOW	     256u /* and in one that bounce's pool takes, behind these */
-#define HOST_IOVAS	     (1 + HOST_COMMON + HOST_OWN + HOST_WINDOW)
+#define HOST_DIRECT	     64u  /* and direct-map's, behind that */
+#define HOST_IOVAS	     (1 + HOST_COMMON + HOST_OWN + HOST_WINDOW + HOST_DIRECT)
 #define HOST_FIRST_OF_WINDOW (1 + HOST_COMMON + HOST_OWN)
 
 #define HOST_DRIVER	     48u /* pages of memory that are a driver's; behind them are */
@@ -58,7 +59,13 @@ bool driver_uses(uint64_t iova_pfn);
 
 static inline bool host_in_window(uint64_t addr)
 {
-	return addr >> PVI_PAGE_SHIFT >= HOST_FIRST_OF_WINDOW;
+	return addr >> PVI_PAGE_SHIFT >= HOST_FIRST_OF_WINDOW &&
+	       addr >> PVI_PAGE_SHIFT < HOST_FIRST_OF_WINDOW + HOST_WINDOW;
+}
+
+static inline bool host_in_direct(uint64_t addr)
+{
+	return addr >> PVI_PAGE_SHIFT >= HOST_FIRST_OF_WINDOW + HOST_WINDOW;
 }
 
 /* The memory at this address for the device, which reaches it. */

@@ -26,7 +26,8 @@ static void map_many(void *data)
 
 	for (i = 0; i < m->n; i++) {
 		m->addr[i] = dma_map_single(m->t->dev, m->t->memory, m->size, DMA_TO_DEVICE);
-		api_mapped(m->t, m->addr[i], m->t->memory);
+		if (!api_mapped(m->t, m->addr[i], m->t->memory))
+			break;
 	}
 }
 
