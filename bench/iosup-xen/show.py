@@ -100,11 +100,14 @@ def plot(by_config, path):
         name = config.split(',', maxsplit=1)[0]
         _panel(script, f'{name}: IOTLB invalidations per process',
                [(n, {s: (x[s]['invalidations'],) * 3 for s in x}) for n, x in rows])
+        counted = [(n, x) for n, x in rows if x['stock']['instructions']]
+        if not counted:
+            continue
         _panel(script, f'{name}: instructions per process, of stock',
                [(n, {s: tuple(x[s]['instructions'][k] / x['stock']['instructions']['median']
                               for k in ('min', 'median', 'max'))
                      for s in x if x[s]['instructions']})
-                for n, x in rows if x['stock']['instructions']])
+                for n, x in counted])
     script.append('unset multiplot')
     if len(script) > 6 and results.plot('\n'.join(script)):
         print(path)
