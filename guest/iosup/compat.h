@@ -13,9 +13,8 @@
 /* 6.3 gave enter_mmap the work of activate_mm and dup_mmap. */
 #define IOSUP_HAVE_ENTER_MMAP (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0))
 
-/* Up to 6.5 fault-around sets each entry by itself. With PREEMPT_RT its lock lets tasks sleep. */
-#define IOSUP_SETS_ONE_BY_ONE \
-	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0) && !IS_ENABLED(CONFIG_PREEMPT_RT))
+/* Up to 6.5 fault-around sets each entry by itself; 6.2 counts an mm's pages in another way. */
+#define IOSUP_SETS_ONE_BY_ONE (LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
 
 /* A PGD is two pages where page-table isolation was built in, also where it is off. */
 #if IS_ENABLED(CONFIG_PAGE_TABLE_ISOLATION) || IS_ENABLED(CONFIG_MITIGATION_PAGE_TABLE_ISOLATION)
