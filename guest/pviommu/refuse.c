@@ -90,6 +90,9 @@ void pvi_refuse_no_more(void)
 
 	for_each_pci_dev(pdev)
 	{
+		/* Others' locks may be held: that of the virtio-iommu's own function, if it goes. */
+		if (!pvi_is_refused(pdev))
+			continue;
 		/* A driver that does without DMA, so far, may be bound. */
 		while (!try_to_end(pdev))
 			device_release_driver(&pdev->dev);
