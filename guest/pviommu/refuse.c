@@ -90,7 +90,8 @@ void pvi_refuse_no_more(void)
 
 	for_each_pci_dev(pdev)
 	{
-		/* Others' locks may be held: that of the virtio-iommu's own function, if it goes. */
+		/* Others' locks may be held: that of the virtio-iommu's own function, if it goes.
+		 */
 		if (!pvi_is_refused(pdev))
 			continue;
 		/* A driver that does without DMA, so far, may be bound. */
