@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "core/strategy/cached.h"
 
+/*
+ * A hit, and the end of one that stays, are each DMA's: they are one function each, and what is
+ * rare is called, so that they save no registers for it.
+ */
+#define EACH_DMA static inline __attribute__((__always_inline__))
+#define RARE	 static __attribute__((__noinline__))
+
 /* Mappings given back together when there is no memory. */
 #define RECLAIM_BATCH 64u
 
@@ -78,7 +85,7 @@ static uint64_t bury(struct pvi_cache *c, struct pvi_mc_entry *list, int err)
 	return err ? 0 : n;
 }
 
-static uint64_t unmap_list(struct pvi_cache *c, struct pvi_mc_entry *list)
+RARE uint64_t unmap_list(struct pvi_cache *c, struct pvi_mc_entry *list)
 {
 	struct pvi_batch b;
 
@@ -207,7 +214,7 @@ int pvi_cache_remap(struct pvi_cache *c)
 }
 
 /* @e, if it is still idle: the caller's to unmap and free. Else NULL. */
-static struct pvi_mc_entry *take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e)
+RARE struct pvi_mc_entry *take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e)
 {
 	unsigned long flags;
 	bool taken;
@@ -222,7 +229,7 @@ static struct pvi_mc_entry *take_idle_one(struct pvi_cache *c, struct pvi_mc_ent
  * Drops one user of the mapping that starts at the page of @addr; false: there is none.
  * *@ret_gone, when that is to be unmapped now, is the mapping, else NULL.
  */
-static inline bool drop(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **ret_gone)
+EACH_DMA bool drop(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **ret_gone)
 {
 	unsigned int cookie = pvi_read_begin();
 	struct pvi_mc_entry *e = pvi_mapcache_find(&c->mc, addr >> PVI_PAGE_SHIFT);
@@ -253,8 +260,7 @@ static bool drop_into(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **
 /* ---- a single buffer ---- */
 
 /* The address of a live mapping, now with one more user; or PVI_NO_ADDR. */
-static inline uint64_t hit(struct pvi_cache *c, uint64_t phys, size_t size,
-			   const struct pvi_how *how)
+EACH_DMA uint64_t hit(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
 {
 	unsigned int cookie = pvi_read_begin();
 	struct pvi_mc_entry *e = pvi_mapcache_get(&c->mc, key_of(phys, size, how->prot),
@@ -342,7 +348,7 @@ static void discard(struct pvi_cache *c, struct pvi_mc_entry *list, bool request
 		pvi_report_lost(c->ep, pages, r);
 }
 
-static uint64_t miss(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+RARE uint64_t miss(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
 {
 	struct pvi_mc_entry *e, *gone;
 	uint64_t addr;

@@ -307,11 +307,39 @@ extern const struct pvi_strategy pvi_bounce;
 const struct pvi_strategy *pvi_strategy_find(const char *name);
 /* The device's lock is held, or it can have no driver: only then "none" comes or goes. */
 int pvi_strategy_set(struct pvi_endpoint *ep, const struct pvi_strategy *s);
-/* Undoes a mapping by the strategy that made it. */
-void pvi_strategy_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size,
-			const struct pvi_how *how);
-void pvi_strategy_unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
-			   const struct pvi_how *how);
+/* Undoes a mapping by the strategy that made it, whichever that was. */
+void pvi_strategy_unmap_any(struct pvi_endpoint *ep, dma_addr_t addr, size_t size,
+			    const struct pvi_how *how);
+void pvi_strategy_unmap_sg_any(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+			       const struct pvi_how *how);
+
+/*
+ * Such a one is asked first while it is chosen: nearly all there is to undo is its own.
+ * (Under none nobody asks: the device has no operations of ours.)
+ */
+static inline bool pvi_knows_its_own(const struct pvi_strategy *s)
+{
+	return s != &pvi_single_use;
+}
+
+static inline void pvi_strategy_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size,
+				      const struct pvi_how *how)
+{
+	const struct pvi_strategy *now = READ_ONCE(ep->strategy);
+
+	if (!pvi_knows_its_own(now) || !now->unmap(ep, addr, size, how))
+		pvi_strategy_unmap_any(ep, addr, size, how);
+}
+
+static inline void pvi_strategy_unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl,
+					 int nents, const struct pvi_how *how)
+{
+	const struct pvi_strategy *now = READ_ONCE(ep->strategy);
+
+	if (!pvi_knows_its_own(now) || !now->unmap_sg(ep, sgl, nents, how))
+		pvi_strategy_unmap_sg_any(ep, sgl, nents, how);
+}
+
 /* What is not in use goes, of all strategies. */
 void pvi_strategy_trim(struct pvi_endpoint *ep);
 /* No driver is bound: everything goes that need not stay. */

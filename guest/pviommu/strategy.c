@@ -116,37 +116,22 @@ int pvi_strategy_set(struct pvi_endpoint *ep, const struct pvi_strategy *s)
 	return r;
 }
 
-/*
- * Such a one is asked first while it is chosen: nearly all there is to undo is its own.
- * (Under none nobody asks: the device has no operations of ours.)
- */
-static bool knows_its_own(const struct pvi_strategy *s)
+void pvi_strategy_unmap_any(struct pvi_endpoint *ep, dma_addr_t addr, size_t size,
+			    const struct pvi_how *how)
 {
-	return s != &pvi_single_use;
-}
-
-void pvi_strategy_unmap(struct pvi_endpoint *ep, dma_addr_t addr, size_t size,
-			const struct pvi_how *how)
-{
-	const struct pvi_strategy *now = READ_ONCE(ep->strategy);
 	unsigned int i;
 
-	if (knows_its_own(now) && now->unmap(ep, addr, size, how))
-		return;
 	for (i = 0; i < ARRAY_SIZE(undoers); i++) {
 		if (test_bit(undoers[i]->bit, &ep->used) && undoers[i]->unmap(ep, addr, size, how))
 			return;
 	}
 }
 
-void pvi_strategy_unmap_sg(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
-			   const struct pvi_how *how)
+void pvi_strategy_unmap_sg_any(struct pvi_endpoint *ep, struct scatterlist *sgl, int nents,
+			       const struct pvi_how *how)
 {
-	const struct pvi_strategy *now = READ_ONCE(ep->strategy);
 	unsigned int i;
 
-	if (knows_its_own(now) && now->unmap_sg(ep, sgl, nents, how))
-		return;
 	for (i = 0; i < ARRAY_SIZE(undoers); i++) {
 		if (test_bit(undoers[i]->bit, &ep->used) &&
 		    undoers[i]->unmap_sg(ep, sgl, nents, how))
