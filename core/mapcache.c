@@ -18,7 +18,8 @@
  *
  * A reader may miss an entry that is entered, or taken, while it looks: for get() that
  * is a miss, which is always right. find() looks for a mapping of which the caller is
- * a user: it was entered before the caller got its address, and cannot be taken. Nor
+ * a user: it was entered before the caller got its address, by this chain before by that of
+ * its key, where a hit comes from; and it cannot be taken. Nor
  * can it find an older mapping of the same IOVA: that one was bypassed before its IOVA
  * was free to be used again.
  *
@@ -68,8 +69,9 @@ void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi
 	}
 	pvi_store(&c->pages, c->pages + key.npages);
 	pvi_store(&c->entries, c->entries + 1);
-	pvi_store_release(k, e);
+	/* In this order: who finds it by its key may look for it by its IOVA at once. */
 	pvi_store_release(i, e);
+	pvi_store_release(k, e);
 }
 
 void pvi_mapcache_promise(struct pvi_mapcache *c, uint64_t pages, uint64_t entries)
