@@ -3,9 +3,9 @@
  * Fault-around: the entries of the pages around a fault, in one hypercall.
  *
  * Where a page of a file is touched that is in memory, the kernel maps up to 15 neighbours with
- * it. Up to 6.5 it sets their entries one by one, on Xen PV by a hypercall each: two of three
- * hypercalls of a compiler. (Later kernels set those of a folio together.) Here they are
- * gathered, and set before the table's lock is let go: whoever changes entries holds it, and
+ * it. Up to 6.5 it sets their entries one by one, later those of each folio, which most file
+ * systems have of one page: on Xen PV by a hypercall each, two of three of a compiler's. Here they
+ * are gathered, and set before the table's lock is let go: whoever changes entries holds it, and
  * finds them all. Not by the kernel's lazy MMU mode, which does the same: by a clock that
  * counts instructions it takes back most of what is gained.
  *
@@ -26,13 +26,13 @@
 #include "iosup.h"
 #include "kernel.h"
 
-#if IOSUP_SETS_ONE_BY_ONE
+#if IOSUP_GATHERS
 struct gathered {
 	struct vm_fault *vmf;
 	/* The entry of the fault, and its machine address. */
 	pte_t *fault;
 	phys_addr_t machine;
-	unsigned int misses, all, n;
+	unsigned int hits, all, n;
 	struct mmu_update update[16];
 };
 
@@ -54,13 +54,12 @@ static bool map_page(struct gathered *g, struct folio *folio, pgoff_t index)
 
 	if (PageHWPoison(page))
 		return false;
-	if (g->misses)
-		g->misses--;
+	g->hits += iosup_speaks_for_read_ahead(folio);
 	if (!pte_none(g->fault[at]))
 		return false;
 	/* The entry has a reference, as what found the folio has one. */
 	folio_get(folio);
-	iosup_kernel.add_file_rmap(page, vma, false);
+	iosup_add_rmap(iosup_kernel.add_rmap, folio, page, vma);
 	g->update[g->n].ptr = g->machine + at * sizeof(pte_t);
 	g->update[g->n++].val = pte_val_ma(mk_pte(page, vma->vm_page_prot));
 	if (g->n == ARRAY_SIZE(g->update))
@@ -78,32 +77,48 @@ static bool map_folio(struct gathered *g, struct folio *folio, pgoff_t index, pg
 	return found;
 }
 
-/* The table is there, the first page is found and locked. */
+static void count_hits(struct file *file, unsigned int hits)
+{
+	unsigned int misses = READ_ONCE(file->f_ra.mmap_miss);
+
+	WRITE_ONCE(file->f_ra.mmap_miss, misses - min(misses, hits));
+}
+
+/* No page of what is not in the file, which the last folio may have. */
+static pgoff_t last_of(struct address_space *mapping, pgoff_t last)
+{
+	return min(last, DIV_ROUND_UP((pgoff_t)i_size_read(mapping->host), PAGE_SIZE) - 1);
+}
+
+/*
+ * The table is there, and stays while faults are allowed here: no huge page takes its place under
+ * Xen PV. The first page is found and locked.
+ */
 static vm_fault_t map_pages(struct gathered *g, struct folio *folio, struct xa_state *xas,
 			    pgoff_t last)
 {
-	struct vm_area_struct *vma = g->vmf->vma;
-	struct file *file = vma->vm_file;
-	int counter = mm_counter_file(&folio->page);
+	struct mm_struct *mm = g->vmf->vma->vm_mm;
+	struct file *file = g->vmf->vma->vm_file;
+	spinlock_t *lock = pte_lockptr(mm, g->vmf->pmd);
+	int counter = iosup_counter_of(folio);
 	vm_fault_t r = 0;
-	spinlock_t *lock;
 
-	g->misses = READ_ONCE(file->f_ra.mmap_miss);
-	g->fault = pte_offset_map_lock(vma->vm_mm, g->vmf->pmd, g->vmf->address, &lock);
+	g->fault = pte_offset_kernel(g->vmf->pmd, g->vmf->address);
 	g->machine = virt_to_machine(g->fault).maddr;
+	last = last_of(file->f_mapping, last);
+	spin_lock(lock);
 	do {
 		if (map_folio(g, folio, xas->xa_index, last))
 			r = VM_FAULT_NOPAGE;
 		folio_unlock(folio);
 		folio_put(folio);
 		/* Of a folio of more pages it skips the rest. */
-		folio = iosup_kernel.next_page(xas_next_entry(xas, last), file->f_mapping, xas,
-					       last);
+		folio = iosup_next_page(iosup_kernel.next_page, xas, file->f_mapping, last);
 	} while (folio);
 	set_gathered(g);
-	atomic_long_add(g->all, &vma->vm_mm->rss_stat.count[counter]);
-	pte_unmap_unlock(g->fault, lock);
-	WRITE_ONCE(file->f_ra.mmap_miss, g->misses);
+	iosup_count_pages(mm, counter, g->all);
+	spin_unlock(lock);
+	count_hits(file, g->hits);
 	return r;
 }
 
@@ -121,7 +136,7 @@ vm_fault_t iosup_map_around(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 	    vmf->flags & FAULT_FLAG_WRITE)
 		return iosup_kernel.map_around(vmf, first, last);
 	rcu_read_lock();
-	folio = iosup_kernel.next_page(xas_find(&xas, last), mapping, &xas, last);
+	folio = iosup_first_page(iosup_kernel.next_page, &xas, mapping, last);
 	if (folio)
 		r = map_pages(&g, folio, &xas, last);
 	rcu_read_unlock();

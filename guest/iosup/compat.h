@@ -7,14 +7,21 @@
 #include <linux/ftrace.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/shrinker.h>
 #include <asm/tlbflush.h>
 
 /* 6.3 gave enter_mmap the work of activate_mm and dup_mmap. */
 #define IOSUP_HAVE_ENTER_MMAP (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0))
 
-/* Up to 6.5 fault-around sets each entry by itself; 6.2 counts an mm's pages in another way. */
-#define IOSUP_SETS_ONE_BY_ONE (LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
+/*
+ * Fault-around sets each entry by itself, from 6.6 on those of each folio. What stands for it is
+ * for the kernels that it was tested on.
+ */
+#define IOSUP_GATHERS                                       \
+	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0) ||    \
+	 (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) && \
+	  LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)))
 
 /* A PGD is two pages where page-table isolation was built in, also where it is off. */
 #if IS_ENABLED(CONFIG_PAGE_TABLE_ISOLATION) || IS_ENABLED(CONFIG_MITIGATION_PAGE_TABLE_ISOLATION)
@@ -27,6 +34,97 @@
 #define iosup_memcg_online memcg_kmem_online
 #else
 #define iosup_memcg_online memcg_kmem_enabled
+#endif
+
+/*
+ * The pages of a file that are in memory, one after the other, referenced and locked; one mapping
+ * more of such a page; and the count of those of an address space, of which the kernel's function
+ * would have a tracepoint know.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define IOSUP_NEXT_PAGE	     "next_uptodate_folio"
+#define IOSUP_NEXT_PAGE_TYPE "folio* (xa_state*, address_space*, long unsigned int)"
+typedef struct folio *iosup_next_page_fn(struct xa_state *xas, struct address_space *mapping,
+					 pgoff_t last);
+#define IOSUP_ADD_RMAP	    "folio_add_file_rmap_ptes"
+#define IOSUP_ADD_RMAP_TYPE "void (folio*, page*, int, vm_area_struct*)"
+typedef void iosup_add_rmap_fn(struct folio *folio, struct page *page, int n,
+			       struct vm_area_struct *vma);
+
+static inline struct folio *iosup_first_page(iosup_next_page_fn *find, struct xa_state *xas,
+					     struct address_space *mapping, pgoff_t last)
+{
+	return find(xas, mapping, last);
+}
+
+static inline struct folio *iosup_next_page(iosup_next_page_fn *find, struct xa_state *xas,
+					    struct address_space *mapping, pgoff_t last)
+{
+	return find(xas, mapping, last);
+}
+
+static inline void iosup_add_rmap(iosup_add_rmap_fn *add, struct folio *folio, struct page *page,
+				  struct vm_area_struct *vma)
+{
+	add(folio, page, 1, vma);
+}
+
+static inline int iosup_counter_of(struct folio *folio)
+{
+	return mm_counter_file(folio);
+}
+
+static inline void iosup_count_pages(struct mm_struct *mm, int counter, unsigned int n)
+{
+	percpu_counter_add(&mm->rss_stat[counter], n);
+}
+
+/* A page that was evicted before says nothing for reading ahead. */
+static inline bool iosup_speaks_for_read_ahead(struct folio *folio)
+{
+	return !folio_test_workingset(folio);
+}
+#else
+#define IOSUP_NEXT_PAGE	     "next_uptodate_page"
+#define IOSUP_NEXT_PAGE_TYPE "folio* (folio*, address_space*, xa_state*, long unsigned int)"
+typedef struct folio *iosup_next_page_fn(struct folio *folio, struct address_space *mapping,
+					 struct xa_state *xas, pgoff_t last);
+#define IOSUP_ADD_RMAP	     "page_add_file_rmap"
+#define IOSUP_ADD_RMAP_TYPE  "void (page*, vm_area_struct*, bool)"
+typedef void iosup_add_rmap_fn(struct page *page, struct vm_area_struct *vma, bool compound);
+
+static inline struct folio *iosup_first_page(iosup_next_page_fn *find, struct xa_state *xas,
+					     struct address_space *mapping, pgoff_t last)
+{
+	return find(xas_find(xas, last), mapping, xas, last);
+}
+
+static inline struct folio *iosup_next_page(iosup_next_page_fn *find, struct xa_state *xas,
+					    struct address_space *mapping, pgoff_t last)
+{
+	return find(xas_next_entry(xas, last), mapping, xas, last);
+}
+
+static inline void iosup_add_rmap(iosup_add_rmap_fn *add, struct folio *folio, struct page *page,
+				  struct vm_area_struct *vma)
+{
+	add(page, vma, false);
+}
+
+static inline int iosup_counter_of(struct folio *folio)
+{
+	return mm_counter_file(&folio->page);
+}
+
+static inline void iosup_count_pages(struct mm_struct *mm, int counter, unsigned int n)
+{
+	atomic_long_add(n, &mm->rss_stat.count[counter]);
+}
+
+static inline bool iosup_speaks_for_read_ahead(struct folio *folio)
+{
+	return true;
+}
 #endif
 
 /* A table's constructor makes its lock, and counts it for its memcg and its node. */

@@ -120,7 +120,7 @@ static pte_t on_clear_flush(struct vm_area_struct *vma, unsigned long address, p
 	return old;
 }
 
-#if IOSUP_SETS_ONE_BY_ONE
+#if IOSUP_GATHERS
 static vm_fault_t on_map_around(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
 	vm_fault_t r;
@@ -171,7 +171,7 @@ static struct hook hooks[] = {
 	HOOK("__pmd_alloc", pmd_alloc, "int (mm_struct*, pud_t*, long unsigned int)"),
 	HOOK("__pud_alloc", pud_alloc, "int (mm_struct*, p4d_t*, long unsigned int)"),
 	HOOK("ptep_clear_flush", clear_flush, "pte_t (vm_area_struct*, long unsigned int, pte_t*)"),
-#if IOSUP_SETS_ONE_BY_ONE
+#if IOSUP_GATHERS
 	HOOK("filemap_map_pages", map_around,
 	     "vm_fault_t (vm_fault*, long unsigned int, long unsigned int)"),
 #endif

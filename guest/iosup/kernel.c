@@ -47,11 +47,9 @@ static const struct {
 	 (void **)&iosup_kernel.flush_tlb_range},
 	{"ftrace_location", "long unsigned int (long unsigned int)",
 	 (void **)&iosup_kernel.ftrace_location},
-#if IOSUP_SETS_ONE_BY_ONE
-	{"next_uptodate_page", "folio* (folio*, address_space*, xa_state*, long unsigned int)",
-	 (void **)&iosup_kernel.next_page},
-	{"page_add_file_rmap", "void (page*, vm_area_struct*, bool)",
-	 (void **)&iosup_kernel.add_file_rmap},
+#if IOSUP_GATHERS
+	{IOSUP_NEXT_PAGE, IOSUP_NEXT_PAGE_TYPE, (void **)&iosup_kernel.next_page},
+	{IOSUP_ADD_RMAP, IOSUP_ADD_RMAP_TYPE, (void **)&iosup_kernel.add_rmap},
 #endif
 	{"init_mm", NULL, (void **)&iosup_kernel.init_mm},
 	{"pgd_lock", NULL, (void **)&iosup_kernel.pgd_lock},

@@ -6,9 +6,9 @@
 #ifndef IOSUP_KERNEL_H
 #define IOSUP_KERNEL_H
 
-#include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
+#include "compat.h"
 
 struct iosup_kernel {
 	/* Hooked; hooks.c fills them in. */
@@ -37,10 +37,10 @@ struct iosup_kernel {
 	void (*flush_tlb_range)(struct mm_struct *mm, unsigned long start, unsigned long end,
 				unsigned int shift, bool freed_tables);
 	unsigned long (*ftrace_location)(unsigned long ip);
-	/* The next page of a file in memory, referenced and locked; and one mapping more of it. */
-	struct folio *(*next_page)(struct folio *folio, struct address_space *mapping,
-				   struct xa_state *xas, pgoff_t last);
-	void (*add_file_rmap)(struct page *page, struct vm_area_struct *vma, bool compound);
+#if IOSUP_GATHERS
+	iosup_next_page_fn *next_page;
+	iosup_add_rmap_fn *add_rmap;
+#endif
 
 	struct mm_struct *init_mm;
 	/* Guards pgd_list and, for readers of that list, each pgd's pt_mm. */

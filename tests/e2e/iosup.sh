@@ -92,10 +92,7 @@ for l in pte pmd pud pgd; do
 done
 check 'processes ended by a copy' test "$(get shadow_exits)" -gt 100
 check 'copies on write did not trap' test "$(get traps_avoided)" -gt 100
-# Later kernels do it by themselves.
-case $(uname -r) in
-6.1.*) check 'entries around a fault were set together' test "$(get gathered)" -gt 100 ;;
-esac
+check 'entries around a fault were set together' test "$(get gathered)" -gt 100
 check 'every reused table was empty' test "$(get dirty)" = 0
 
 # A cgroup pays for the tables that its processes have, and for none that are in the pool.
