@@ -285,17 +285,6 @@ static void wait_answer(void)
 		die("no answer to a mark");
 }
 
-static void warm_up(struct load *l)
-{
-	unsigned long long before = 0, now = maps();
-
-	for (unsigned int i = 0; i < l->warmups || (i < l->most_warmups && now != before); i++) {
-		before = now;
-		l->kind->pass(l);
-		now = maps();
-	}
-}
-
 static void measure(struct load *l, unsigned int pass, bool closely)
 {
 	unsigned long long n, m;
@@ -318,15 +307,28 @@ static void measure(struct load *l, unsigned int pass, bool closely)
 	fflush(stdout);
 }
 
-static void measure_closely(struct load *l)
+/* So many passes at least and, up to what option -m says, until one has made no MAP or UNMAP. */
+static void until_warm(struct load *l, unsigned int least,
+		       void (*pass)(struct load *l, unsigned int number))
 {
 	unsigned long long before = 0, now = maps();
 
-	for (unsigned int i = 0; i < CLOSE_PASSES || (i < l->most_warmups && now != before); i++) {
+	for (unsigned int i = 0; i < least || (i < l->most_warmups && now != before); i++) {
 		before = now;
-		measure(l, i, true);
+		pass(l, i);
 		now = maps();
 	}
+}
+
+static void pass_untold(struct load *l, unsigned int number)
+{
+	(void)number;
+	l->kind->pass(l);
+}
+
+static void pass_closely(struct load *l, unsigned int number)
+{
+	measure(l, number, true);
 }
 
 static uint32_t number(const char *text, uint32_t max)
@@ -394,9 +396,9 @@ int main(int argc, char **argv)
 	if (!l.kind || (l.size && DISK_BUFFER % l.size && argv[1][0] != 'u'))
 		usage();
 	l.kind->open(&l, argv[3]);
-	warm_up(&l);
+	until_warm(&l, l.warmups, pass_untold);
 	for (unsigned int i = 0; i < l.passes; i++)
 		measure(&l, i + 1, false);
-	measure_closely(&l);
+	until_warm(&l, CLOSE_PASSES, pass_closely);
 	return 0;
 }
