@@ -18,10 +18,10 @@
  *
  * A reader may miss an entry that is entered, or taken, while it looks: for get() that
  * is a miss, which is always right. find() looks for a mapping of which the caller is
- * a user: it was entered before the caller got its address, by this chain before by that of
- * its key, where a hit comes from; and it cannot be taken. Nor
- * can it find an older mapping of the same IOVA: that one was bypassed before its IOVA
- * was free to be used again.
+ * a user: it was entered before the caller got its address, by this chain before by that
+ * of its key, where a hit comes from; and it cannot be taken. Nor can it find an older
+ * mapping of the same IOVA: that one was bypassed before its IOVA was free to be used
+ * again.
  *
  * The clock: a hit marks its entry; the hand takes the mark of an idle entry away and
  * comes back for it a round later, if it was not hit again. That is an approximation of

@@ -14,8 +14,9 @@
  *   pvi_assert_held(l)
  * Counting users, cheaply (a CPU each for itself):
  *   struct pvi_ref, pvi_ref_init(r, release), pvi_ref_done(r)	  nobody's; these may sleep, as do
- *   pvi_ref_begin(r)				  its owner's, and others can get it; nobody's
- *before pvi_ref_end(r)				  nobody gets it from now on, and it isn't its
+ *   pvi_ref_begin(r)				  was nobody's: its owner's, and others can get
+ *						  it
+ *   pvi_ref_end(r)				  nobody gets it from now on, and it isn't its
  *						  owner's. With the last user gone: release(r)
  *   pvi_ref_get(r), pvi_ref_put(r)		  any context. False: not to be had
  * Reading what others remove:
