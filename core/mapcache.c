@@ -44,6 +44,13 @@ void pvi_mapcache_init(struct pvi_mapcache *c, struct pvi_mc_entry **by_key,
 	c->max_entries = UINT64_MAX;
 }
 
+/* Pages, entries or caps are others now. */
+static void update_over(struct pvi_mapcache *c)
+{
+	pvi_store(&c->over, c->pages + c->coming_pages > c->max_pages ||
+				    c->entries + c->coming_entries > c->max_entries);
+}
+
 void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi_mc_key key,
 		      uint64_t iova_pfn)
 {
@@ -69,6 +76,7 @@ void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi
 	}
 	pvi_store(&c->pages, c->pages + key.npages);
 	pvi_store(&c->entries, c->entries + 1);
+	update_over(c);
 	/* In this order: who finds it by its key may look for it by its IOVA at once. */
 	pvi_store_release(i, e);
 	pvi_store_release(k, e);
@@ -76,14 +84,16 @@ void pvi_mapcache_add(struct pvi_mapcache *c, struct pvi_mc_entry *e, struct pvi
 
 void pvi_mapcache_promise(struct pvi_mapcache *c, uint64_t pages, uint64_t entries)
 {
-	pvi_store(&c->coming_pages, c->coming_pages + pages);
-	pvi_store(&c->coming_entries, c->coming_entries + entries);
+	c->coming_pages += pages;
+	c->coming_entries += entries;
+	update_over(c);
 }
 
 void pvi_mapcache_give_back(struct pvi_mapcache *c, uint64_t pages, uint64_t entries)
 {
-	pvi_store(&c->coming_pages, c->coming_pages - pages);
-	pvi_store(&c->coming_entries, c->coming_entries - entries);
+	c->coming_pages -= pages;
+	c->coming_entries -= entries;
+	update_over(c);
 }
 
 static void unindex(struct pvi_mapcache *c, struct pvi_mc_entry *e)
@@ -104,6 +114,7 @@ static void unindex(struct pvi_mapcache *c, struct pvi_mc_entry *e)
 	e->prev = NULL;
 	pvi_store(&c->pages, c->pages - e->key.npages);
 	pvi_store(&c->entries, c->entries - 1);
+	update_over(c);
 }
 
 bool pvi_mapcache_take(struct pvi_mapcache *c, struct pvi_mc_entry *e)
@@ -218,4 +229,5 @@ void pvi_mapcache_nomem(struct pvi_mapcache *c)
 
 	if (cap < c->max_entries)
 		pvi_store(&c->max_entries, cap);
+	update_over(c);
 }

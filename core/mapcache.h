@@ -52,12 +52,13 @@ struct pvi_mapcache {
 	unsigned int bits; /* both indexes have 1 << bits chains */
 	uint64_t max_pages;
 	/* Written under the lock, also read without it. */
-	uint64_t max_entries;  /* lowered by pvi_mapcache_nomem() */
-	uint64_t pages;	       /* mapped, idle or in use */
-	uint64_t entries;      /* mappings, idle or in use */
+	uint64_t max_entries; /* lowered by pvi_mapcache_nomem() */
+	uint64_t pages;	      /* mapped, idle or in use */
+	uint64_t entries;     /* mappings, idle or in use */
+	bool over;	      /* what is there and what is coming is more than the caps allow */
+	/* Under the lock. */
 	uint64_t coming_pages; /* promised room, not there yet */
 	uint64_t coming_entries;
-	/* Under the lock. */
 	struct pvi_mc_entry *hand; /* of the clock, all entries in a ring: whom to look at next */
 	bool barren;		   /* two rounds of it found nothing idle */
 };
@@ -151,8 +152,7 @@ static inline int pvi_mapcache_put(struct pvi_mc_entry *e)
 /* Are there more mappings than the caps allow? A look, good for the moment. */
 static inline bool pvi_mapcache_over(const struct pvi_mapcache *c)
 {
-	return pvi_load(&c->pages) + pvi_load(&c->coming_pages) > c->max_pages ||
-	       pvi_load(&c->entries) + pvi_load(&c->coming_entries) > pvi_load(&c->max_entries);
+	return pvi_load(&c->over);
 }
 
 /* ---- under the lock ---- */

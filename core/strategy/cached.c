@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "core/strategy/cached.h"
 
-/*
- * A hit, and the end of one that stays, are each DMA's: they are one function each, and what is
- * rare is called, so that they save no registers for it.
- */
-#define EACH_DMA static inline __attribute__((__always_inline__))
-#define RARE	 static __attribute__((__noinline__))
-
 /* Mappings given back together when there is no memory. */
 #define RECLAIM_BATCH 64u
 
@@ -85,7 +78,7 @@ static uint64_t bury(struct pvi_cache *c, struct pvi_mc_entry *list, int err)
 	return err ? 0 : n;
 }
 
-RARE uint64_t unmap_list(struct pvi_cache *c, struct pvi_mc_entry *list)
+static uint64_t unmap_list(struct pvi_cache *c, struct pvi_mc_entry *list)
 {
 	struct pvi_batch b;
 
@@ -183,8 +176,8 @@ bool pvi_cache_shrink(struct pvi_cache *c)
 
 /*
  * Whoever ceases to be the last user after this sees it, and gives its mapping back; of
- * all others this sees that they are idle: drop() changes refs and then reads keep, this
- * writes keep and then reads refs, each with a full barrier between.
+ * all others this sees that they are idle: the end of a DMA changes refs and then reads keep,
+ * this writes keep and then reads refs, each with a full barrier between.
  */
 void pvi_cache_keep(struct pvi_cache *c, bool keep)
 {
@@ -213,8 +206,8 @@ int pvi_cache_remap(struct pvi_cache *c)
 	return pvi_batch_wait(&b);
 }
 
-/* @e, if it is still idle: the caller's to unmap and free. Else NULL. */
-RARE struct pvi_mc_entry *take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e)
+/* @e comes in front of *@list, if it is still idle: the caller's to unmap and free. */
+static void take_idle_one(struct pvi_cache *c, struct pvi_mc_entry *e, struct pvi_mc_entry **list)
 {
 	unsigned long flags;
 	bool taken;
@@ -222,53 +215,55 @@ RARE struct pvi_mc_entry *take_idle_one(struct pvi_cache *c, struct pvi_mc_entry
 	flags = pvi_spin_lock(&c->lock);
 	taken = pvi_mapcache_take(&c->mc, e);
 	pvi_spin_unlock(&c->lock, flags);
-	return taken ? e : NULL;
+	if (!taken)
+		return;
+	e->next = *list;
+	*list = e;
+}
+
+/* What putting @e, where @addr is, returned: what has to go for it comes in front of *@list. */
+static void after_put(struct pvi_cache *c, struct pvi_mc_entry *e, int left, uint64_t addr,
+		      struct pvi_mc_entry **list)
+{
+	if (left < 0)
+		pvi_report_unmapped_twice(c->ep, addr);
+	else if (left && pvi_cache_lets_go(c))
+		take_idle_one(c, e, list);
+}
+
+bool pvi_cache_end_rare(struct pvi_cache *c, struct pvi_mc_entry *e, int left, uint64_t addr,
+			unsigned int cookie)
+{
+	struct pvi_mc_entry *list = NULL;
+
+	after_put(c, e, left, addr, &list);
+	pvi_read_end(cookie);
+	unmap_list(c, list);
+	return true;
 }
 
 /*
- * Drops one user of the mapping that starts at the page of @addr; false: there is none.
- * *@ret_gone, when that is to be unmapped now, is the mapping, else NULL.
+ * Drops one user of the mapping that starts at the page of @addr; false: there is none. When
+ * that is to be unmapped now it comes in front of *@list.
  */
-EACH_DMA bool drop(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **ret_gone)
+static bool drop_into(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **list)
 {
 	unsigned int cookie = pvi_read_begin();
 	struct pvi_mc_entry *e = pvi_mapcache_find(&c->mc, addr >> PVI_PAGE_SHIFT);
-	int r = e ? pvi_mapcache_put(e) : 0;
 
-	*ret_gone = NULL;
-	if (r > 0 && (!pvi_load(&c->keep) || pvi_mapcache_over(&c->mc)))
-		*ret_gone = take_idle_one(c, e);
+	if (e)
+		after_put(c, e, pvi_mapcache_put(e), addr, list);
 	pvi_read_end(cookie);
-	if (r < 0)
-		pvi_report_unmapped_twice(c->ep, addr);
 	return e != NULL;
-}
-
-/* The same, of a list: what has to go comes in front of *@list. */
-static bool drop_into(struct pvi_cache *c, uint64_t addr, struct pvi_mc_entry **list)
-{
-	struct pvi_mc_entry *gone;
-	bool mine = drop(c, addr, &gone);
-
-	if (gone) {
-		gone->next = *list;
-		*list = gone;
-	}
-	return mine;
 }
 
 /* ---- a single buffer ---- */
 
-/* The address of a live mapping, now with one more user; or PVI_NO_ADDR. */
-EACH_DMA uint64_t hit(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+static uint64_t hit(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
 {
-	unsigned int cookie = pvi_read_begin();
-	struct pvi_mc_entry *e = pvi_mapcache_get(&c->mc, key_of(phys, size, how->prot),
-						  how->limit >> PVI_PAGE_SHIFT);
-	uint64_t addr = e ? address(e, phys) : PVI_NO_ADDR;
+	uint64_t addr = pvi_cache_hit(c, phys, size, how->prot, how->limit);
 
-	pvi_read_end(cookie);
-	if (e)
+	if (addr != PVI_NO_ADDR)
 		pvi_count_reuse(c->ep, how->prot, size);
 	return addr;
 }
@@ -348,7 +343,7 @@ static void discard(struct pvi_cache *c, struct pvi_mc_entry *list, bool request
 		pvi_report_lost(c->ep, pages, r);
 }
 
-RARE uint64_t miss(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
+static uint64_t miss(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how)
 {
 	struct pvi_mc_entry *e, *gone;
 	uint64_t addr;
@@ -372,16 +367,6 @@ uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const st
 	uint64_t addr = hit(c, phys, size, how);
 
 	return addr != PVI_NO_ADDR ? addr : miss(c, phys, size, how);
-}
-
-bool pvi_cache_unmap(struct pvi_cache *c, uint64_t addr)
-{
-	struct pvi_mc_entry *gone;
-	bool mine = drop(c, addr, &gone);
-
-	if (gone)
-		unmap_list(c, gone);
-	return mine;
 }
 
 /* ---- a scatter list ---- */

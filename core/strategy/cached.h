@@ -55,11 +55,60 @@ uint64_t pvi_cache_pages_mapped(const struct pvi_cache *c);
 int pvi_cache_remap(struct pvi_cache *c);
 
 uint64_t pvi_cache_map(struct pvi_cache *c, uint64_t phys, size_t size, const struct pvi_how *how);
-/* False: not a mapping of the cache, nothing done. */
-bool pvi_cache_unmap(struct pvi_cache *c, uint64_t addr);
 /* All entries or none: 0 or -errno. */
 int pvi_cache_map_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents,
 		     const struct pvi_how *how);
 bool pvi_cache_unmap_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents);
+
+/*
+ * ---- each DMA's ----
+ * A hit, and the end of one that stays: inline, so that whoever does DMA has them in a function
+ * of his own, and what is rare is a jump out of it.
+ */
+
+/*
+ * The address of a live mapping of these @size bytes (not 0) that ends at most at @limit, now
+ * with one more user; PVI_NO_ADDR: there is none. The caller counts it. Of bounds that never
+ * change @limit need not know: no mapping was made beyond them.
+ */
+static inline uint64_t pvi_cache_hit(struct pvi_cache *c, uint64_t phys, size_t size, uint32_t prot,
+				     uint64_t limit)
+{
+	struct pvi_mc_key key = {phys >> PVI_PAGE_SHIFT, pvi_span_pages(phys, size), prot};
+	unsigned int cookie = pvi_read_begin();
+	struct pvi_mc_entry *e = pvi_mapcache_get(&c->mc, key, limit >> PVI_PAGE_SHIFT);
+	uint64_t addr = PVI_NO_ADDR;
+
+	if (e)
+		addr = (e->iova_pfn << PVI_PAGE_SHIFT) + (phys & PVI_PAGE_MASK);
+	pvi_read_end(cookie);
+	return addr;
+}
+
+/* Does a mapping go as soon as it is idle? */
+static inline bool pvi_cache_lets_go(const struct pvi_cache *c)
+{
+	return !pvi_load(&c->keep) || pvi_mapcache_over(&c->mc);
+}
+
+/*
+ * The rest of the end of a DMA at @addr, of which @e was the mapping: @left is what putting it
+ * returned. Ends the read section of @cookie. True.
+ */
+bool pvi_cache_end_rare(struct pvi_cache *c, struct pvi_mc_entry *e, int left, uint64_t addr,
+			unsigned int cookie);
+
+/* False: not a mapping of the cache, nothing done. */
+static inline bool pvi_cache_unmap(struct pvi_cache *c, uint64_t addr)
+{
+	unsigned int cookie = pvi_read_begin();
+	struct pvi_mc_entry *e = pvi_mapcache_find(&c->mc, addr >> PVI_PAGE_SHIFT);
+	int left = e ? pvi_mapcache_put(e) : 0;
+
+	if (left < 0 || (left && pvi_cache_lets_go(c)))
+		return pvi_cache_end_rare(c, e, left, addr, cookie);
+	pvi_read_end(cookie);
+	return e != NULL;
+}
 
 #endif

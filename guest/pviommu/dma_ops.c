@@ -22,8 +22,12 @@ static struct pvi_how undo_how(enum dma_data_direction dir, unsigned long attrs)
 				.skip_sync = attrs & DMA_ATTR_SKIP_CPU_SYNC};
 }
 
-static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs)
+/*
+ * What DMA costs under shared and persistent is a hit and its end. Both are here as a whole, with
+ * neither a call nor anything on the stack; what is else to be done is a call at the end.
+ */
+static noinline dma_addr_t map_by_strategy(struct device *dev, phys_addr_t phys, size_t size,
+					   enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
 	struct pvi_how how = how_of(ep, dev, dir, attrs);
@@ -37,12 +41,40 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 	return addr;
 }
 
-static void unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
-		       enum dma_data_direction dir, unsigned long attrs)
+static __always_inline dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
+					   enum dma_data_direction dir, unsigned long attrs)
+{
+	struct pvi_endpoint *ep = pvi_ops_endpoint(dev);
+	struct pvi_cache *c = smp_load_acquire(&ep->hits);
+	u32 prot = pvi_prot_of(dir);
+	dma_addr_t addr;
+
+	if (!c || !size)
+		return map_by_strategy(dev, phys, size, dir, attrs);
+	/* The bus and the virtio-iommu have their limits for good, a driver may lower its own. */
+	addr = pvi_cache_hit(c, phys, size, prot, dma_get_mask(dev));
+	if (addr == PVI_NO_ADDR)
+		return map_by_strategy(dev, phys, size, dir, attrs);
+	pvi_count_hit(ep, prot, size);
+	pvi_count_dma(ep, 1);
+	return addr;
+}
+
+static noinline void unmap_by_strategy(struct device *dev, dma_addr_t addr, size_t size,
+				       enum dma_data_direction dir, unsigned long attrs)
 {
 	struct pvi_how how = undo_how(dir, attrs);
 
 	pvi_strategy_unmap(pvi_ops_endpoint(dev), addr, size, &how);
+}
+
+static void unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
+		       enum dma_data_direction dir, unsigned long attrs)
+{
+	struct pvi_cache *c = smp_load_acquire(&pvi_ops_endpoint(dev)->hits);
+
+	if (!c || !pvi_cache_unmap(c, addr))
+		unmap_by_strategy(dev, addr, size, dir, attrs);
 }
 
 static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,

@@ -4,9 +4,6 @@
 
 #include "pviommu.h"
 
-/* A to-device transfer of at most this many bytes is counted as small: a header. */
-#define SMALL_BYTES 256
-
 void pvi_count_fallback(struct pvi_endpoint *ep)
 {
 	atomic64_inc(&ep->counts.bounce_fallbacks);
@@ -14,12 +11,7 @@ void pvi_count_fallback(struct pvi_endpoint *ep)
 
 void pvi_count_reuse(struct pvi_endpoint *ep, u32 prot, size_t size)
 {
-	if (prot & PVI_WRITE)
-		this_cpu_inc(ep->counts.pcpu->reused_rx);
-	else if (size <= SMALL_BYTES)
-		this_cpu_inc(ep->counts.pcpu->reused_tx_small);
-	else
-		this_cpu_inc(ep->counts.pcpu->reused_tx_large);
+	pvi_count_hit(ep, prot, size);
 }
 
 void pvi_count_mapped(struct pvi_endpoint *ep, long npages)

@@ -25,6 +25,7 @@
 #include <linux/xarray.h>
 
 #include "core/range.h"
+#include "core/strategy/cached.h"
 #include "core/strategy/host.h"
 #include "core/strategy/mapping.h"
 #include "core/wire.h"
@@ -172,7 +173,9 @@ struct pvi_endpoint {
 	struct pvi_counts counts;
 	struct mutex strategy_lock;	     /* writers of the fields below */
 	const struct pvi_strategy *strategy; /* for new mappings */
-	unsigned long used;		     /* strategies that may have live mappings */
+	/* Of that strategy, when it has one: where DMA looks first (dma_ops.c). Else NULL. */
+	struct pvi_cache *hits;
+	unsigned long used; /* strategies that may have live mappings */
 	/* Made when first chosen, freed with the endpoint. */
 	struct pvi_ep_cache *cache;
 	struct pvi_ep_deferred *deferred;
@@ -249,6 +252,20 @@ static inline void pvi_count_dma(struct pvi_endpoint *ep, unsigned int n)
 	this_cpu_add(ep->counts.pcpu->dmas, n);
 }
 
+/* A to-device transfer of at most this many bytes is counted as small: a header. */
+#define PVI_SMALL_BYTES 256
+
+/* pvi_count_reuse(), inline. */
+static inline void pvi_count_hit(struct pvi_endpoint *ep, u32 prot, size_t size)
+{
+	if (prot & PVI_WRITE)
+		this_cpu_inc(ep->counts.pcpu->reused_rx);
+	else if (size <= PVI_SMALL_BYTES)
+		this_cpu_inc(ep->counts.pcpu->reused_tx_small);
+	else
+		this_cpu_inc(ep->counts.pcpu->reused_tx_large);
+}
+
 /* What a device may do with what is mapped in this direction. */
 static inline u32 pvi_prot_of(enum dma_data_direction dir)
 {
@@ -276,6 +293,8 @@ struct pvi_strategy {
 	bool bypass;	  /* the kernel's own DMA operations, and no translation */
 	/* Before the first mapping; called again when chosen again. May sleep. */
 	int (*start)(struct pvi_endpoint *ep);
+	/* After start(): what ep->hits is to be. NULL: has none. */
+	struct pvi_cache *(*hits)(struct pvi_endpoint *ep);
 	/* Another one was chosen: give back what is not in use, now and later. May sleep. */
 	void (*retire)(struct pvi_endpoint *ep);
 	/* Gives back what is not in use. May sleep. */

@@ -62,6 +62,7 @@ static int begin(struct pvi_endpoint *ep, const struct pvi_strategy *s)
 	set_bit(s->bit, &ep->used);
 	/* Before the first mapping by @s, whoever unmaps it must see its bit. */
 	smp_store_release(&ep->strategy, s);
+	smp_store_release(&ep->hits, s->hits ? s->hits(ep) : NULL);
 	set_dma_ops(&ep->pdev->dev, s->bypass ? NULL : &ep->ops);
 	if (!s->bypass)
 		pvi_compat_need_sync(&ep->pdev->dev);
@@ -176,6 +177,7 @@ void pvi_strategy_free(struct pvi_endpoint *ep)
 	pvi_deferred_free(ep);
 	pvi_direct_free(ep);
 	pvi_bounce_free(ep);
+	ep->hits = NULL;
 	ep->cache = NULL;
 	ep->deferred = NULL;
 	ep->direct = NULL;
