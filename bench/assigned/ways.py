@@ -18,6 +18,7 @@ OFF, QEMU = 'pviommu/6.1/off', 'qemu/6.1/off'
 PERSISTENT, SINGLE_USE = 'pviommu/6.1/persistent', 'pviommu/6.1/single-use'
 OFF_612, IN_TREE = 'pviommu/6.12/off', 'pviommu/6.12/in-tree'
 WAYS = (NATIVE_OFF, NATIVE, NATIVE_STRICT, OFF, QEMU, PERSISTENT, SINGLE_USE, OFF_612, IN_TREE)
+COMPARED = (OFF, QEMU, PERSISTENT)
 TITLES = {
     NATIVE_OFF: 'native, host IOMMU off', NATIVE: 'native, host IOMMU on (lazy)',
     NATIVE_STRICT: 'native, host IOMMU on (strict)', OFF: 'assigned, direct-map',
