@@ -28,16 +28,6 @@ void pvi_cache_done(struct pvi_cache *c)
 	}
 }
 
-static struct pvi_mc_key key_of(uint64_t phys, size_t size, uint32_t prot)
-{
-	return (struct pvi_mc_key){phys >> PVI_PAGE_SHIFT, pvi_span_pages(phys, size), prot};
-}
-
-static uint64_t address(const struct pvi_mc_entry *e, uint64_t phys)
-{
-	return (e->iova_pfn << PVI_PAGE_SHIFT) + (phys & PVI_PAGE_MASK);
-}
-
 /* ---- what goes ---- */
 
 static void request_unmaps(struct pvi_batch *b, const struct pvi_mc_entry *list)
@@ -276,7 +266,7 @@ static struct pvi_mc_entry *entry_new(struct pvi_cache *c, uint64_t phys, size_t
 
 	if (!e)
 		return NULL;
-	e->key = key_of(phys, size, how->prot);
+	e->key = pvi_cache_key(phys, size, how->prot);
 	e->iova_pfn = pvi_iova_alloc(c->space, e->key.npages, how->limit);
 	if (!e->iova_pfn && pvi_cache_reclaim(c, RECLAIM_BATCH))
 		e->iova_pfn = pvi_iova_alloc(c->space, e->key.npages, how->limit);
@@ -357,7 +347,7 @@ static uint64_t miss(struct pvi_cache *c, uint64_t phys, size_t size, const stru
 		discard(c, e, true);
 		return PVI_NO_ADDR;
 	}
-	addr = address(e, phys);
+	addr = pvi_cache_addr(e, phys);
 	add(c, e);
 	return addr;
 }
@@ -448,7 +438,7 @@ static void add_entries(struct pvi_cache *c, struct pvi_seg *sg, int nents,
 			continue;
 		e = list;
 		list = e->next;
-		pvi_seg_set(sg, address(e, pvi_seg_phys(sg)), pvi_seg_len(sg));
+		pvi_seg_set(sg, pvi_cache_addr(e, pvi_seg_phys(sg)), pvi_seg_len(sg));
 		add(c, e);
 	}
 }

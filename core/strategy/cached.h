@@ -66,6 +66,17 @@ bool pvi_cache_unmap_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents);
  * of his own, and what is rare is a jump out of it.
  */
 
+/* What serves a buffer, and where the device sees it in that. */
+static inline struct pvi_mc_key pvi_cache_key(uint64_t phys, size_t size, uint32_t prot)
+{
+	return (struct pvi_mc_key){phys >> PVI_PAGE_SHIFT, pvi_span_pages(phys, size), prot};
+}
+
+static inline uint64_t pvi_cache_addr(const struct pvi_mc_entry *e, uint64_t phys)
+{
+	return (e->iova_pfn << PVI_PAGE_SHIFT) + (phys & PVI_PAGE_MASK);
+}
+
 /*
  * The address of a live mapping of these @size bytes (not 0) that ends at most at @limit, now
  * with one more user; PVI_NO_ADDR: there is none. The caller counts it. Of bounds that never
@@ -74,13 +85,11 @@ bool pvi_cache_unmap_sg(struct pvi_cache *c, struct pvi_seg *sgl, int nents);
 static inline uint64_t pvi_cache_hit(struct pvi_cache *c, uint64_t phys, size_t size, uint32_t prot,
 				     uint64_t limit)
 {
-	struct pvi_mc_key key = {phys >> PVI_PAGE_SHIFT, pvi_span_pages(phys, size), prot};
 	unsigned int cookie = pvi_read_begin();
-	struct pvi_mc_entry *e = pvi_mapcache_get(&c->mc, key, limit >> PVI_PAGE_SHIFT);
-	uint64_t addr = PVI_NO_ADDR;
+	struct pvi_mc_entry *e =
+		pvi_mapcache_get(&c->mc, pvi_cache_key(phys, size, prot), limit >> PVI_PAGE_SHIFT);
+	uint64_t addr = e ? pvi_cache_addr(e, phys) : PVI_NO_ADDR;
 
-	if (e)
-		addr = (e->iova_pfn << PVI_PAGE_SHIFT) + (phys & PVI_PAGE_MASK);
 	pvi_read_end(cookie);
 	return addr;
 }

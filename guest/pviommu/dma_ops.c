@@ -23,8 +23,8 @@ static struct pvi_how undo_how(enum dma_data_direction dir, unsigned long attrs)
 }
 
 /*
- * What DMA costs under shared and persistent is a hit and its end. Both are here as a whole, with
- * neither a call nor anything on the stack; what is else to be done is a call at the end.
+ * What DMA costs under shared and persistent is a hit and its end. Both are here as a whole,
+ * without a call, and without an argument in memory; what else there is to do is a call at the end.
  */
 static noinline dma_addr_t map_by_strategy(struct device *dev, phys_addr_t phys, size_t size,
 					   enum dma_data_direction dir, unsigned long attrs)
