@@ -26,19 +26,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <linux/sockios.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench/assigned/proto.h"
 #include "bench/busy.h"
+#include "bench/datagrams.h"
 
 #define DISK_BUFFER (1u << 20)
 #define DISK_BYTES  (32u << 20)
@@ -107,29 +105,11 @@ static void open_tcp(struct load *l, const char *address)
 	open_socket(l, SOCK_STREAM, TCP_PORT, address);
 }
 
-static void wait_sent(int fd)
-{
-	int left = 1;
-
-	while (left) {
-		if (ioctl(fd, SIOCOUTQ, &left))
-			die("SIOCOUTQ");
-		if (left)
-			poll(NULL, 0, 1);
-	}
-}
-
 static void send_datagrams(struct load *l)
 {
-	struct pollfd p = {.fd = l->fd, .events = POLLOUT};
-
-	for (uint32_t i = 0; i < l->count; i++)
-		while (send(l->fd, l->buf, l->size, 0) != (ssize_t)l->size) {
-			if (errno != ENOBUFS && errno != EAGAIN)
-				die("send");
-			poll(&p, 1, 1);
-		}
-	wait_sent(l->fd);
+	errno = -bench_send_datagrams(l->fd, l->buf, l->size, l->count);
+	if (errno)
+		die("send");
 }
 
 static void ask(const struct load *l, enum direction direction)

@@ -20,8 +20,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -29,11 +27,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "bench/busy.h"
+#include "bench/datagrams.h"
 
 #define BRIDGE	    "/sys/bus/pci/devices/0000:00:00.0/config"
 #define BRIDGE_MARK 0x3c /* the interrupt line, of a function without an interrupt */
@@ -102,31 +100,13 @@ static uint64_t next_random(uint64_t *state)
 
 /* ---- the loads ---- */
 
-static void wait_sent(int fd)
-{
-	int left = 1;
-
-	while (left) {
-		if (ioctl(fd, SIOCOUTQ, &left))
-			die("SIOCOUTQ");
-		if (left)
-			poll(NULL, 0, 1);
-	}
-}
-
 static void send_all(const struct job *j)
 {
 	const struct load *l = j->load;
-	struct pollfd p = {.fd = j->fd, .events = POLLOUT};
 
-	for (uint64_t i = 0; i < l->count / l->jobs; i++) {
-		while (send(j->fd, j->buf, l->size, 0) != (ssize_t)l->size) {
-			if (errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED)
-				die("send");
-			poll(&p, 1, 1);
-		}
-	}
-	wait_sent(j->fd);
+	errno = -bench_send_datagrams(j->fd, j->buf, l->size, l->count / l->jobs);
+	if (errno)
+		die("send");
 }
 
 static void read_all(struct job *j)
