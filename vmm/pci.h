@@ -52,7 +52,10 @@ struct pci_fn_ops {
 			  uint32_t len);
 	/* The command register's bus master bit changed; may be NULL. */
 	void (*bus_master)(struct pci_fn *fn, bool on);
-	/* BAR @bar now decodes at @gpa (0: not at all): move doorbells; may be NULL. */
+	/*
+	 * BAR @bar now decodes at @gpa (0: not at all, from where it may go on to
+	 * another place): move doorbells; may be NULL.
+	 */
 	void (*bar_moved)(struct pci_fn *fn, unsigned int bar, uint64_t gpa);
 	/* The guest wrote config space, and the other operations were told; may be NULL. */
 	void (*config_written)(struct pci_fn *fn);

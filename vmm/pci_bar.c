@@ -165,43 +165,45 @@ static enum bus_space space_of(const struct pci_bar *bar)
 	return bar->io ? BUS_PIO : BUS_MMIO;
 }
 
+static void moved(struct pci_fn *fn, unsigned int i, uint64_t gpa)
+{
+	fn->bar[i].gpa = gpa;
+	if (fn->ops->bar_moved)
+		fn->ops->bar_moved(fn, i, gpa);
+}
+
 static void place(struct pci_fn *fn, unsigned int i, uint64_t gpa)
 {
-	struct pci_bar *bar = &fn->bar[i];
+	const struct pci_bar *bar = &fn->bar[i];
 	const struct bus_region region = {gpa, bar->size, &bar_ops, &fn->ref[i]};
 
 	if (!placeable(fn->bus, bar, gpa) || bus_add(fn->bus->bus, space_of(bar), &region))
 		refused(fn, i, gpa);
 	else
-		bar->gpa = gpa;
+		moved(fn, i, gpa);
 }
 
 /*
  * Makes decoding follow the command register and the BARs. All that leave their
- * place do so before any takes a new one: the guest may swap two BARs.
+ * place do so, and are told, before any takes a new one: the guest may swap two BARs,
+ * and what KVM has of either would be in the other's way.
  */
 void pci_bar_update(struct pci_fn *fn)
 {
-	uint64_t want[PCI_NR_BARS], was[PCI_NR_BARS];
+	uint64_t want[PCI_NR_BARS];
 
 	for (unsigned int i = 0; i < PCI_NR_BARS; i++) {
-		struct pci_bar *bar = &fn->bar[i];
+		const struct pci_bar *bar = &fn->bar[i];
 
-		was[i] = bar->gpa;
 		want[i] = bar->size && enabled(fn, i) ? placement(fn, i) : 0;
-		if (was[i] && was[i] != want[i]) {
-			bus_remove(fn->bus->bus, space_of(bar), was[i]);
-			bar->gpa = 0;
+		if (bar->gpa && bar->gpa != want[i]) {
+			bus_remove(fn->bus->bus, space_of(bar), bar->gpa);
+			moved(fn, i, 0);
 		}
 	}
 	for (unsigned int i = 0; i < PCI_NR_BARS; i++)
 		if (want[i] && !fn->bar[i].gpa)
 			place(fn, i, want[i]);
-	if (!fn->ops->bar_moved)
-		return;
-	for (unsigned int i = 0; i < PCI_NR_BARS; i++)
-		if (fn->bar[i].gpa != was[i])
-			fn->ops->bar_moved(fn, i, fn->bar[i].gpa);
 }
 
 void pci_bar_release(struct pci_fn *fn)

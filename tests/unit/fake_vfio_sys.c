@@ -427,6 +427,15 @@ void memslots_done(struct memslots *slots)
 {
 }
 
+static bool overlaps(uint64_t gpa, uint64_t size)
+{
+	for (unsigned int i = 0; i < FAKE_SLOTS; i++)
+		if (fake_sys.slot[i].used && gpa < fake_sys.slot[i].gpa + fake_sys.slot[i].size &&
+		    fake_sys.slot[i].gpa < gpa + size)
+			return true;
+	return false;
+}
+
 int memslot_add(struct memslots *slots, uint64_t gpa, uint64_t size, void *hva,
 		unsigned int *ret_slot)
 {
@@ -435,6 +444,8 @@ int memslot_add(struct memslots *slots, uint64_t gpa, uint64_t size, void *hva,
 	assert_false((gpa | size) & 0xfff);
 	if (fake_sys.slot_error)
 		return fake_sys.slot_error;
+	if (overlaps(gpa, size))
+		return -EEXIST;
 	while (fake_sys.slot[i].used)
 		i++;
 	assert_true(i < FAKE_SLOTS);

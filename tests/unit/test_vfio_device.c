@@ -173,6 +173,26 @@ static void bars_of_the_guest(void **state)
 	assert_int_equal(pvi_get32(fake_sys.region[0].byte + 0x2000), 0);
 }
 
+/* Where another was until this very write: KVM takes no two slots in one place. */
+static void bars_follow_each_other(void **state)
+{
+	const uint64_t next = BAR0 + 0x10000;
+	uint64_t off;
+
+	assert_int_equal(start(), 0);
+	place_bars(ON);
+	set_cfg(PCI_BASE_ADDRESS_3, 0, 4);
+	set_cfg(PCI_BASE_ADDRESS_2, (uint32_t)next, 4);
+	assert_int_equal(fake_sys_slot(next, 2, &off), 0x8000);
+	/* Not yet: it is taken. */
+	set_cfg(PCI_BASE_ADDRESS_0, (uint32_t)next, 4);
+	assert_int_equal(fake_sys_slots(), 1);
+	set_cfg(PCI_BASE_ADDRESS_2, (uint32_t)BAR0, 4);
+	assert_int_equal(fake_sys_slot(next, 0, &off), 0x2000);
+	assert_int_equal(fake_sys_slot(BAR0, 2, &off), 0x8000);
+	assert_int_equal(fake_sys_slots(), 2);
+}
+
 /* The option ROM is read through traps, where the guest puts it, and only while it asks for it. */
 static void rom(void **state)
 {
@@ -553,6 +573,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(at_the_start, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bars_of_the_guest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bars_follow_each_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rom, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_rom, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bus_mastery, set_up, tear_down),
