@@ -3,7 +3,7 @@
 import statistics
 
 from results import Checks, spread
-from ways import IN_TREE, MARKS, OFF, PERSISTENT, QEMU, SINGLE_USE
+from ways import IN_TREE, OFF, PERSISTENT, QEMU, SINGLE_USE
 
 INTERRUPTS = ('interrupt', 'window', 'eoi')
 IDLE = ('halt', 'timer')
@@ -23,31 +23,31 @@ def summarize(runs):
     """way -> load -> what one packet (of a network load) or transfer (of a disk's) took."""
     result = {}
     for way in dict.fromkeys(r['way'] for r in runs):
-        mine = [r for r in runs if r['way'] == way]
-        passes = [p for r in mine for p in r['passes']]
-        marks = [p for p in passes if p['load'] == MARKS]
-        result[way] = {load: _load([p for p in passes if p['load'] == load], marks)
-                       for load in dict.fromkeys(p['load'] for p in passes) if load != MARKS}
+        passes = [p for r in runs if r['way'] == way for p in r['passes']]
+        result[way] = {load: _load([p for p in passes if p['load'] == load])
+                       for load in dict.fromkeys(p['load'] for p in passes)}
     return result
 
 
 def _kinds(close, marks, units):
     """Of each kind of exit the part of one packet, without what the marks took."""
-    marks = [m for m in marks if m['kinds']]
     return {k: _median([round((p['kinds_of_exit'][k]
                                - _median([m['kinds_of_exit'][k] for m in marks])) / units(p), 4)
                         for p in close]) for k in close[0]['kinds_of_exit']}
 
 
-def _load(passes, marks):
+def _load(all_passes):
+    passes, marks = ([p for p in all_passes if p['work'] == work] for work in (1, 0))
     quiet, close = [p for p in passes if not p['kinds']], [p for p in passes if p['kinds']]
     busy = _median([m['busy'] for m in marks if not m['kinds']])
     exits = _median([m['kvm'].get('exits', 0) for m in marks if not m['kinds']])
+
     def units(p):
         return p['packets'] or p['messages']
 
     result = {
         'units': _median([units(p) for p in passes]),
+        'marks': {'exits': exits, 'busy': busy},
         'instructions': spread([round((p['busy'] - busy) / units(p), 1) for p in quiet]),
         'exits': spread([round((p['kvm'].get('exits', 0) - exits) / units(p), 4)
                          for p in quiet]),
@@ -58,7 +58,7 @@ def _load(passes, marks):
     }
     if close:
         result.update(
-            kinds=_kinds(close, marks, units),
+            kinds=_kinds(close, [m for m in marks if m['kinds']], units),
             trapped=max(p['kinds_of_exit']['memory'] for p in close),
             # Beyond one for each call that the host maps or unmaps with.
             registers=max(max(0, p['kinds_of_exit']['memory'] - p['host_map']

@@ -4,7 +4,6 @@
  *
  * Makes an assigned device work, in a guest or without one. KIND and its ARGs:
  *
- *     none                                       nothing, which is what the marks cost
  *     udp-send ADDRESS | udp-recv ADDRESS        COUNT datagrams of SIZE bytes
  *     tcp-send ADDRESS | tcp-recv ADDRESS        COUNT messages of SIZE bytes in a stream
  *     read DEV | write DEV                       COUNT O_DIRECT transfers of SIZE bytes
@@ -12,13 +11,15 @@
  * Some passes go before that nothing is told of; with option -m up to so many, until one has
  * made neither MAP nor UNMAP. Then each is between two lines, for an answer to which it waits:
  *
- *     PVI mark=begin name=NAME pass=N kinds=0|1
+ *     PVI mark=begin name=NAME pass=N work=0|1 kinds=0|1
  *     PVI mark=end
  *
- * The answer tells that the counts have been read; the console's part in them is the same for
- * all. Passes with kinds=1 come last, in which the other side may look closer: the last of them
- * counts, since looking closer makes them slower, and what is slower takes other buffers. Then a
- * line tells what the pass did; packets are those of the card of option -i, both ways:
+ * The answer tells that the counts have been read. Before each pass comes one with work=0, in
+ * which nothing is done: that is what the lines and the answers cost, and the clock's ticks
+ * around them, in the state that the load leaves a guest in. Passes with kinds=1 come last, in
+ * which the other side may look closer: the last of them counts, since looking closer makes them
+ * slower, and what is slower takes other buffers. Then a line tells what the pass did; packets are
+ * those of the card of option -i, both ways:
  *
  *     PVI messages=N bytes=N ns=N packets=N maps=N
  */
@@ -201,18 +202,12 @@ static void write_disk(struct load *l)
 			die("write");
 }
 
-static void open_none(struct load *l, const char *arg)
-{
-}
-
-static void do_nothing(struct load *l)
-{
-}
-
 static const struct kind kinds[] = {
-	{"none", open_none, do_nothing},	   {"udp-send", open_udp_discard, send_datagrams},
-	{"udp-recv", open_udp, receive_datagrams}, {"tcp-send", open_tcp, send_stream},
-	{"tcp-recv", open_tcp, receive_stream},	   {"read", open_disk, read_disk},
+	{"udp-send", open_udp_discard, send_datagrams},
+	{"udp-recv", open_udp, receive_datagrams},
+	{"tcp-send", open_tcp, send_stream},
+	{"tcp-recv", open_tcp, receive_stream},
+	{"read", open_disk, read_disk},
 	{"write", open_disk, write_disk},
 };
 
@@ -265,7 +260,7 @@ static void wait_answer(void)
 		die("no answer to a mark");
 }
 
-static void measure(struct load *l, unsigned int pass, bool closely)
+static void measure(struct load *l, unsigned int pass, bool work, bool closely)
 {
 	unsigned long long n, m;
 	uint64_t ns;
@@ -273,18 +268,27 @@ static void measure(struct load *l, unsigned int pass, bool closely)
 	usleep(SETTLE_US);
 	n = packets(l);
 	m = maps();
-	printf("PVI mark=begin name=%s pass=%u kinds=%d\n", l->name, pass, closely);
+	printf("PVI mark=begin name=%s pass=%u work=%d kinds=%d\n", l->name, pass, work, closely);
 	wait_answer();
 	ns = bench_clock_ns(CLOCK_MONOTONIC);
-	l->kind->pass(l);
+	if (work)
+		l->kind->pass(l);
 	ns = bench_clock_ns(CLOCK_MONOTONIC) - ns;
 	printf("PVI mark=end\n");
 	wait_answer();
 	usleep(SETTLE_US);
+	if (!work)
+		return;
 	printf("PVI messages=%u bytes=%llu ns=%llu packets=%llu maps=%llu\n", l->count,
 	       (unsigned long long)l->count * l->size, (unsigned long long)ns, packets(l) - n,
 	       maps() - m);
 	fflush(stdout);
+}
+
+static void measure_both(struct load *l, unsigned int pass, bool closely)
+{
+	measure(l, pass, false, closely);
+	measure(l, pass, true, closely);
 }
 
 /* So many passes at least and, up to what option -m says, until one has made no MAP or UNMAP. */
@@ -308,7 +312,7 @@ static void pass_untold(struct load *l, unsigned int number)
 
 static void pass_closely(struct load *l, unsigned int number)
 {
-	measure(l, number, true);
+	measure_both(l, number, true);
 }
 
 static uint32_t number(const char *text, uint32_t max)
@@ -378,7 +382,7 @@ int main(int argc, char **argv)
 	l.kind->open(&l, argv[3]);
 	until_warm(&l, l.warmups, pass_untold);
 	for (unsigned int i = 0; i < l.passes; i++)
-		measure(&l, i + 1, false);
+		measure_both(&l, i + 1, false);
 	until_warm(&l, CLOSE_PASSES, pass_closely);
 	return 0;
 }

@@ -26,34 +26,37 @@ card_up() { # CARD
 	ping -c 1 -W 5 $PEER >/dev/null
 }
 
-# Messages of a pass: enough for a figure, few enough for an emulated machine. In a stream many
-# small ones are one packet.
+# Messages of a pass: so many that an exit or two of the clock's ticks are nothing beside theirs.
+# In a stream many small ones are one packet.
 count_of() { # KIND BYTES
 	case $1 in
 	tcp-*) [ "$2" -gt 1024 ] || {
-		echo 2048
+		echo 8192
 		return
 	} ;;
+	read | write)
+		echo $(($2 > 4096 ? 256 : 512))
+		return
+		;;
 	esac
 	if [ "$2" -le 1024 ]; then
-		echo 512
+		echo 2048
 	else
-		echo $((1048576 / $2 < 256 ? 1048576 / $2 : 256))
+		echo $((4194304 / $2))
 	fi
 }
 
 # What goes before is the same for all, but for a guest that keeps its mappings (MOST=24): there it
 # goes on while there are new ones. A datagram holds at most 65507 bytes.
 MOST=0
-WARM_NET=8
-WARM_DISK=4
+WARM_NET=3
+WARM_DISK=2
 # A load is KIND:BYTES.
 run_load() { # LOAD CARD DISK PASSES
 	kind=${1%:*}
 	bytes=${1#*:}
 	count=$(count_of "$kind" "$bytes")
 	case $kind in
-	none) assign-load -c 1 -w 0 -p "$4" "$1" none 0 - ;;
 	udp-send)
 		[ "$bytes" -le 65507 ] || bytes=65507
 		assign-load -i "$2" -w $WARM_NET -m $MOST -c "$count" -p "$4" "$1" \
@@ -69,7 +72,7 @@ run_load() { # LOAD CARD DISK PASSES
 			"$kind" "$bytes" $PEER
 		;;
 	read | write) assign-load -w $WARM_DISK -m $MOST \
-		-c $((bytes > 4096 ? 64 : 128)) -p "$4" "$1" "$kind" "$bytes" "$3" ;;
+		-c "$count" -p "$4" "$1" "$kind" "$bytes" "$3" ;;
 	esac
 }
 

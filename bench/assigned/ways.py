@@ -11,8 +11,6 @@ NETWORK = ('udp-send', 'udp-recv', 'tcp-send', 'tcp-recv')
 DISK = tuple(f'{kind}:{size}' for kind in ('read', 'write') for size in (4096, 65536))
 LOADS = tuple(f'{kind}:{size}' for kind in NETWORK for size in SIZES) + DISK
 QUICK = ('udp-send:64', 'udp-recv:1024', 'read:4096')
-# What the marks around a pass cost.
-MARKS = 'none:0'
 NATIVE_OFF, NATIVE, NATIVE_STRICT = 'native-off', 'native', 'native-strict'
 OFF, QEMU = 'pviommu/6.1/off', 'qemu/6.1/off'
 PERSISTENT, SINGLE_USE = 'pviommu/6.1/persistent', 'pviommu/6.1/single-use'
@@ -60,7 +58,7 @@ def run(number, way, loads, passes, icount, timeout, raw):
     words += ['--with-qemu'] if way == QEMU else []
     for device in DEVICES:
         words += ['--device', device]
-    words += ['bench/assigned/scenario.sh', str(number), ','.join((MARKS,) + tuple(loads)),
+    words += ['bench/assigned/scenario.sh', str(number), ','.join(loads),
               str(passes), str(ICOUNT_LIMIT if icount else LIMIT),
               'native' if way == NATIVE_OFF else way]
     status = subprocess.run(words, cwd=TOP).returncode
@@ -99,8 +97,9 @@ def read(folder, name):
 
 def _take_pass(passes, new):
     """Of those that were looked at closely the last one counts."""
-    if passes and new['kinds'] and (passes[-1]['load'], passes[-1]['kinds']) == (new['load'], 1):
-        passes.pop()
+    if new['kinds']:
+        passes[:] = [p for p in passes if not p['kinds']
+                     or (p['load'], p['work']) != (new['load'], new['work'])]
     passes.append(new)
 
 
