@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/assign.h"
@@ -22,8 +23,9 @@ static void usage(const char *command, FILE *out)
 		      "\n"
 		      "Takes PCI devices of the host from their drivers and gives them to "
 		      "vfio-pci,\n"
-		      "for pviommu run --assign. A device in use is refused: a mounted disk, an\n"
-		      "interface that is up.\n"
+		      "for pviommu run --assign: all of them or none. A device in use is refused: "
+		      "a\n"
+		      "mounted disk, an interface that is up.\n"
 		      "\n"
 		      "  --force     take it even when it is in use\n"
 		      "  -h, --help  this text\n",
@@ -64,11 +66,11 @@ static void say_bound(const char *root, const struct host_pci *was)
 		       other.driver);
 }
 
-static int assign_one(const char *root, const char *text, bool force)
+/* Can it be taken? Looks only. */
+static int check_one(const char *root, const char *text, bool force, struct host_pci *ret)
 {
 	struct host_pci dev;
 	char why[WHY_SIZE];
-	int err;
 
 	if (find(root, "assign", text, &dev))
 		return USAGE;
@@ -76,14 +78,28 @@ static int assign_one(const char *root, const char *text, bool force)
 		log_error("assign %s: %s", text, why);
 		return USAGE;
 	}
+	if (!force && !host_pci_is_vfio(&dev) &&
+	    host_in_use(root, dev.bdf, why, sizeof(why)) == 1) {
+		log_error("assign %s: in use: %s, or say --force", text, why);
+		return USAGE;
+	}
+	*ret = dev;
+	return DONE;
+}
+
+/* *@ret_was: what it was before, where it was not VFIO's already. */
+static int assign_one(const char *root, const char *text, bool force, struct host_pci *ret_was)
+{
+	struct host_pci dev;
+	char why[WHY_SIZE];
+	int err, status = check_one(root, text, force, &dev);
+
+	if (status)
+		return status;
 	if (host_pci_is_vfio(&dev)) {
 		printf("%s: is bound to %s already, IOMMU group %d\n", dev.bdf, dev.driver,
 		       dev.group);
 		return DONE;
-	}
-	if (!force && host_in_use(root, dev.bdf, why, sizeof(why)) == 1) {
-		log_error("assign %s: in use: %s, or say --force", text, why);
-		return USAGE;
 	}
 	err = host_bind_vfio(root, &dev, why, sizeof(why));
 	if (err) {
@@ -91,13 +107,49 @@ static int assign_one(const char *root, const char *text, bool force)
 		return err == -EACCES || err == -EPERM || err == -ENOENT ? USAGE : FAILED;
 	}
 	say_bound(root, &dev);
+	*ret_was = dev;
 	return DONE;
+}
+
+/* After one that could not be had, and was told of. */
+static void give_back(const char *root, const struct host_pci *was)
+{
+	char why[WHY_SIZE];
+
+	if (host_put_back(root, was, why, sizeof(why)))
+		log_error("assign %s: stays with vfio-pci: %s", was->bdf, why);
+	else
+		printf("%s: given back, %s\n", was->bdf,
+		       was->driver[0] ? was->driver : "no driver");
+}
+
+/* All of them or none. */
+static int assign_all(const char *root, int nr, char **text, bool force)
+{
+	struct host_pci *was = calloc((size_t)nr, sizeof(*was)), dev;
+	int status = DONE, done = 0;
+
+	if (!was) {
+		log_error("assign: out of memory; free some");
+		return FAILED;
+	}
+	for (int i = 0; i < nr && !status; i++)
+		status = check_one(root, text[i], force, &dev);
+	while (!status && done < nr) {
+		status = assign_one(root, text[done], force, &was[done]);
+		done += !status;
+	}
+	while (status && done--)
+		if (was[done].bdf[0])
+			give_back(root, &was[done]);
+	free(was);
+	return status;
 }
 
 int assign_command(const char *root, int argc, char **argv)
 {
 	bool force = false;
-	int at = 1, status = DONE;
+	int at = 1;
 
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		if (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")) {
@@ -114,9 +166,7 @@ int assign_command(const char *root, int argc, char **argv)
 		log_error("assign: no device; give its PCI address, see pviommu devices");
 		return USAGE;
 	}
-	for (; at < argc && !status; at++)
-		status = assign_one(root, argv[at], force);
-	return status;
+	return assign_all(root, argc - at, argv + at, force);
 }
 
 static int release_one(const char *root, const char *text)

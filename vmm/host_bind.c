@@ -41,18 +41,17 @@ static int failed(char *ret_why, size_t size, const char *what, int err)
 	return err;
 }
 
+/* @name: "": none. */
 static bool has_driver(const char *root, const struct host_pci *dev, const char *name)
 {
 	struct host_pci now;
 
-	if (host_pci_read(root, dev->bdf, &now))
-		return false;
-	return name ? !strcmp(now.driver, name) : !now.driver[0];
+	return !host_pci_read(root, dev->bdf, &now) && !strcmp(now.driver, name);
 }
 
 static int unbind(const char *root, const struct host_pci *dev)
 {
-	if (has_driver(root, dev, NULL))
+	if (has_driver(root, dev, ""))
 		return 0;
 	return host_write(root, dev->bdf, PCI "/devices/%s/driver/unbind", dev->bdf);
 }
@@ -66,6 +65,19 @@ static int choose(const char *root, const struct host_pci *dev, const char *driv
 static int probe(const char *root, const struct host_pci *dev)
 {
 	return host_write(root, dev->bdf, PCI "/drivers_probe");
+}
+
+/* By name: a probe could find another driver, or one for a device that had none. */
+static int put_back(const char *root, const struct host_pci *was)
+{
+	int err = choose(root, was, was->override[0] ? was->override : "\n");
+
+	if (err || has_driver(root, was, was->driver))
+		return err;
+	err = unbind(root, was);
+	if (err || !was->driver[0])
+		return err;
+	return host_write(root, was->bdf, PCI "/drivers/%s/bind", was->driver);
 }
 
 int host_bind_vfio(const char *root, const struct host_pci *dev, char *ret_why, size_t size)
@@ -93,10 +105,8 @@ int host_bind_vfio(const char *root, const struct host_pci *dev, char *ret_why, 
 			failed(ret_why, size, "give it to " VFIO_DRIVER, err);
 		}
 	}
-	if (err) {
-		choose(root, dev, "\n");
-		probe(root, dev);
-	}
+	if (err)
+		put_back(root, dev);
 	return err;
 }
 
@@ -113,14 +123,28 @@ static bool group_is_open(const char *root, int group)
 	return fd < 0 && errno == EBUSY;
 }
 
+static int a_vm_has_it(char *ret_why, size_t size)
+{
+	snprintf(ret_why, size, "a VM has it; end that first");
+	return -EBUSY;
+}
+
+int host_put_back(const char *root, const struct host_pci *was, char *ret_why, size_t size)
+{
+	int err;
+
+	if (group_is_open(root, was->group))
+		return a_vm_has_it(ret_why, size);
+	err = put_back(root, was);
+	return err ? failed(ret_why, size, "give it back", err) : 0;
+}
+
 int host_unbind_vfio(const char *root, const struct host_pci *dev, char *ret_why, size_t size)
 {
 	int err;
 
-	if (group_is_open(root, dev->group)) {
-		snprintf(ret_why, size, "a VM has it; end that first");
-		return -EBUSY;
-	}
+	if (group_is_open(root, dev->group))
+		return a_vm_has_it(ret_why, size);
 	err = choose(root, dev, "\n");
 	if (err)
 		return failed(ret_why, size, "choose its driver", err);

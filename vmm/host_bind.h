@@ -7,10 +7,16 @@
 
 /*
  * Takes @dev from its driver, if it has one, and gives it to vfio-pci. Whether it is in use
- * is the caller's to know (host_use.h). On failure its own driver has it again, as far as
- * the kernel gives it back, and @ret_why says what was wrong.
+ * is the caller's to know (host_use.h). On failure it is as it was before, as far as the
+ * kernel gives it back, and @ret_why says what was wrong.
  */
 int host_bind_vfio(const char *root, const struct host_pci *dev, char *ret_why, size_t size);
+
+/*
+ * Undoes host_bind_vfio(): the driver of @was, or none, has the device again. -EBUSY as
+ * host_unbind_vfio().
+ */
+int host_put_back(const char *root, const struct host_pci *was, char *ret_why, size_t size);
 
 /*
  * Takes @dev from VFIO; the kernel then looks for its own driver. -EBUSY: a VM has it, and

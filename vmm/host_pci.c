@@ -85,6 +85,10 @@ int host_pci_read(const char *root, const char *bdf, struct host_pci *ret)
 		dev.group = atoi(group);
 	if (host_read_link(root, dev.driver, sizeof(dev.driver), DEVICES "/%s/driver", bdf))
 		dev.driver[0] = '\0';
+	if (host_read(root, dev.override, sizeof(dev.override), DEVICES "/%s/driver_override",
+		      bdf) ||
+	    !strcmp(dev.override, "(null)"))
+		dev.override[0] = '\0';
 	dev.bridge = is_bridge(root, &dev);
 	*ret = dev;
 	return 0;

@@ -20,6 +20,8 @@ struct host_pci {
 	bool bridge;
 	int group;			 /* IOMMU group; -1: none */
 	char driver[HOST_PCI_NAME_SIZE]; /* "": none */
+	/* The one driver that may have it (driver_override); "": any whose ids match. */
+	char override[HOST_PCI_NAME_SIZE];
 };
 
 /* "0000:01:00.0", or "01:00.0" for domain 0, as /sys spells it. @len: bytes of @text. -EINVAL. */

@@ -72,6 +72,7 @@ host() {
 	umount /mnt
 	ip link set "$(ls "/sys/bus/pci/devices/$peer/net")" up
 	bad "an interface that is up" "is up; take it down" "$peer" pviommu assign "$peer"
+	bad "beside one that cannot be had" "is a bridge" "$disk" pviommu assign "$disk" "$port"
 	check "assign takes the disk" pviommu assign "$disk"
 	equal "it is VFIO's" "$(driver_of "$disk")" vfio-pci
 	check "release gives it back" pviommu release "$disk"

@@ -149,9 +149,23 @@ static void probe(const char *bdf)
 		tree_bind(bdf, override);
 }
 
+/* And a bind to a driver by its name, whose ids are not looked at here. */
+static int bind(const char *bdf, const char *driver)
+{
+	char override[64];
+
+	assert_int_equal(host_read(tree_root, override, sizeof(override),
+				   PCI "/devices/%s/driver_override", bdf),
+			 0);
+	if (override[0] && strcmp(override, driver))
+		return -ENODEV;
+	tree_bind(bdf, driver);
+	return 0;
+}
+
 int host_write(const char *root, const char *text, const char *fmt, ...)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], driver[64];
 	va_list args;
 	char *bdf;
 
@@ -160,8 +174,11 @@ int host_write(const char *root, const char *text, const char *fmt, ...)
 	vsnprintf(path, sizeof(path), fmt, args);
 	va_end(args);
 	tree_kernel.writes++;
-	if (tree_kernel.fail_in >= 0 && !tree_kernel.fail_in--)
+	if (tree_kernel.fail_in == 0) {
+		tree_kernel.fail_in = tree_kernel.fails_on ? 0 : -1;
 		return -tree_kernel.error;
+	}
+	tree_kernel.fail_in -= tree_kernel.fail_in > 0;
 	if (strstr(path, "/driver_override")) {
 		tree_file(strcmp(text, "\n") ? text : "", "%s", path);
 	} else if (strstr(path, "/driver/unbind")) {
@@ -169,6 +186,8 @@ int host_write(const char *root, const char *text, const char *fmt, ...)
 		*strchr(bdf, '/') = '\0';
 		assert_string_equal(bdf, text);
 		tree_bind(bdf, NULL);
+	} else if (sscanf(path, PCI "/drivers/%63[^/]/bin%*[d]", driver) == 1) {
+		return bind(text, driver);
 	} else {
 		assert_string_equal(path, PCI "/drivers_probe");
 		probe(text);

@@ -30,7 +30,8 @@ void tree_bind(const char *bdf, const char *driver); /* NULL: none */
 
 /* What host_write() shall do. */
 struct tree_kernel {
-	int fail_in; /* the write after so many fails with -@error; -1: none */
+	int fail_in;   /* the write after so many fails with -@error; -1: none */
+	bool fails_on; /* and so do all after that */
 	int error;
 	bool takes_nothing; /* vfio-pci refuses each device */
 	unsigned int writes;

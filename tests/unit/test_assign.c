@@ -13,6 +13,7 @@
 #include "host_tree.h"
 #include "vmm/assign.h"
 #include "vmm/host_pci.h"
+#include "vmm/host_sysfs.h"
 
 static char said[4096]; /* stdout and stderr */
 
@@ -116,6 +117,53 @@ static void in_use(void **state)
 	bound_to(TREE_A, "vfio-pci");
 }
 
+/* Whichever cannot be had, none is touched. */
+static void none_is_touched(void **state)
+{
+	refused(run(assign_command, TREE_A, TREE_B, TREE_BRIDGE), TREE_BRIDGE, "bridge");
+	refused(run(assign_command, TREE_A, "0000:09:00.0", NULL), "0000:09:00.0", "no such");
+	tree_file("0x1003\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	refused(run(assign_command, TREE_B, TREE_A, NULL), TREE_A, "eth0 is up");
+	assert_int_equal(tree_kernel.writes, 0);
+	/* Twice the same is no two. */
+	assert_int_equal(run(assign_command, TREE_B, "00:03.0", NULL), 0);
+	bound_to(TREE_B, "vfio-pci");
+}
+
+/* The kernel refuses one: those before go back to whom they had, or to nobody. */
+static void all_or_none(void **state)
+{
+	char override[32];
+
+	tree_bind(TREE_D, "vfio-pci");
+	tree_file("nvme\n", "/sys/devices/pci0/" TREE_B "/driver_override");
+	tree_kernel.fail_in = 5; /* B takes three writes, C two */
+	tree_kernel.error = EIO;
+	assert_int_equal(run(assign_command, TREE_B, TREE_C, TREE_A), 1);
+	assert_non_null(strstr(said, "assign " TREE_A ": cannot choose its driver"));
+	assert_non_null(strstr(said, TREE_B ": given back, nvme"));
+	assert_non_null(strstr(said, TREE_C ": given back, no driver"));
+	bound_to(TREE_A, "e1000e");
+	bound_to(TREE_B, "nvme");
+	bound_to(TREE_C, "");
+	assert_int_equal(host_read(tree_root, override, sizeof(override),
+				   "/sys/bus/pci/devices/" TREE_B "/driver_override"),
+			 0);
+	assert_string_equal(override, "nvme");
+	/* What was VFIO's before stays so. */
+	tree_kernel.fail_in = 3;
+	assert_int_equal(run(assign_command, TREE_D, TREE_B, TREE_A), 1);
+	assert_null(strstr(said, TREE_D ": given"));
+	bound_to(TREE_B, "nvme");
+	bound_to(TREE_D, "vfio-pci");
+	/* And what cannot go back is told of. */
+	tree_kernel.fail_in = 3;
+	tree_kernel.fails_on = true;
+	assert_int_equal(run(assign_command, TREE_B, TREE_A, NULL), 1);
+	assert_non_null(strstr(said, TREE_B ": stays with vfio-pci: cannot give it back"));
+	bound_to(TREE_A, "e1000e");
+}
+
 static void no_driver(void **state)
 {
 	tree_remove("/sys/bus/pci/drivers/vfio-pci/unbind");
@@ -178,6 +226,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(there_and_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(in_use, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(none_is_touched, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(all_or_none, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_driver, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(undone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(list, set_up, tear_down),
