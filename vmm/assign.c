@@ -187,9 +187,16 @@ static int release_one(const char *root, const char *text)
 		log_error("release %s: %s", text, why);
 		return err == -EACCES || err == -EPERM || err == -EBUSY ? USAGE : FAILED;
 	}
-	printf("%s: given back, %s\n", dev.bdf,
-	       !host_pci_read(root, dev.bdf, &now) && now.driver[0] ? now.driver
-								    : "no driver took it");
+	if (host_pci_read(root, dev.bdf, &now))
+		now.driver[0] = '\0';
+	if (host_pci_is_vfio(&now)) {
+		log_error("release %s: %s took it again, for it knows its ids; take them from it: "
+			  "echo %04x %04x >/sys/bus/pci/drivers/%s/remove_id (and from "
+			  "vfio-pci.ids= where that says so), then release it again",
+			  text, now.driver, now.vendor, now.device, now.driver);
+		return USAGE;
+	}
+	printf("%s: given back, %s\n", dev.bdf, now.driver[0] ? now.driver : "no driver took it");
 	return DONE;
 }
 

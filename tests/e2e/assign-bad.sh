@@ -77,6 +77,16 @@ host() {
 	equal "it is VFIO's" "$(driver_of "$disk")" vfio-pci
 	check "release gives it back" pviommu release "$disk"
 	equal "its driver has it" "$(driver_of "$disk")" nvme
+	check "assign takes it again" pviommu assign "$disk"
+	echo 1b36 0010 >/sys/bus/pci/drivers/vfio-pci/new_id
+	rmmod nvme # else it may be the first of the two that is asked
+	bad "known by its ids" "took it again" "$disk" pviommu release "$disk"
+	remedy=$(sed 's/.*: \(echo [^(]*\) (.*/\1/' err)
+	check "by what it says, $remedy" sh -c "$remedy"
+	check "release gives it back, too" pviommu release "$disk"
+	equal "nobody's now" "$(driver_of "$disk")" ""
+	modprobe nvme
+	equal "its driver has it again" "$(driver_of "$disk")" nvme
 	check "assign takes disk and card" pviommu assign "$disk" "$nic"
 	check "devices says that it can be had" sh -c "pviommu devices | grep -q '^$disk .* yes$'"
 }

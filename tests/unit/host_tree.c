@@ -143,7 +143,9 @@ static void probe(const char *bdf)
 	assert_int_equal(host_read(tree_root, override, sizeof(override),
 				   PCI "/devices/%s/driver_override", bdf),
 			 0);
-	if (!override[0])
+	if (tree_kernel.knows_ids)
+		tree_bind(bdf, "vfio-pci");
+	else if (!override[0])
 		tree_bind(bdf, strcmp(bdf, TREE_B) ? "e1000e" : "nvme");
 	else if (!tree_kernel.takes_nothing)
 		tree_bind(bdf, override);

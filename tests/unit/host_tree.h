@@ -34,6 +34,7 @@ struct tree_kernel {
 	bool fails_on; /* and so do all after that */
 	int error;
 	bool takes_nothing; /* vfio-pci refuses each device */
+	bool knows_ids;	    /* it takes each by itself */
 	unsigned int writes;
 };
 

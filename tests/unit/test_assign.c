@@ -164,6 +164,26 @@ static void all_or_none(void **state)
 	bound_to(TREE_A, "e1000e");
 }
 
+/* vfio-pci knows its ids, and so has it again at once. */
+static void taken_again(void **state)
+{
+	assert_int_equal(run(assign_command, TREE_A, TREE_B, NULL), 0);
+	tree_kernel.knows_ids = true;
+	refused(run(release_command, TREE_A, NULL, NULL), TREE_A,
+		"vfio-pci took it again, for it knows its ids; take them from it: "
+		"echo 8086 10d3 >/sys/bus/pci/drivers/vfio-pci/remove_id");
+	/* A device that was its driver's goes back to that all the same. */
+	assert_int_equal(run(assign_command, TREE_C, NULL, NULL), 0);
+	tree_bind(TREE_A, "e1000e");
+	tree_kernel.fail_in = 3;
+	tree_kernel.error = EIO;
+	assert_int_equal(run(assign_command, TREE_A, TREE_D, NULL), 1);
+	bound_to(TREE_A, "e1000e");
+	tree_kernel.knows_ids = false;
+	assert_int_equal(run(release_command, TREE_B, NULL, NULL), 0);
+	bound_to(TREE_B, "nvme");
+}
+
 static void no_driver(void **state)
 {
 	tree_remove("/sys/bus/pci/drivers/vfio-pci/unbind");
@@ -228,6 +248,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(in_use, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(none_is_touched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_or_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(taken_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_driver, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(undone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(list, set_up, tear_down),
