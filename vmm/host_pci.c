@@ -68,7 +68,7 @@ static bool is_bridge(const char *root, const struct host_pci *dev)
 int host_pci_read(const char *root, const char *bdf, struct host_pci *ret)
 {
 	struct host_pci dev = {.group = -1};
-	uint64_t vendor, device, class_code;
+	uint64_t vendor, device, class_code, vfs;
 	char group[16];
 
 	if (strlen(bdf) >= sizeof(dev.bdf) ||
@@ -89,6 +89,8 @@ int host_pci_read(const char *root, const char *bdf, struct host_pci *ret)
 		      bdf) ||
 	    !strcmp(dev.override, "(null)"))
 		dev.override[0] = '\0';
+	if (!host_read_number(root, &vfs, DEVICES "/%s/sriov_numvfs", bdf))
+		dev.nr_vfs = (unsigned int)vfs;
 	dev.bridge = is_bridge(root, &dev);
 	*ret = dev;
 	return 0;
@@ -174,6 +176,17 @@ int host_pci_assignable(const struct host_pci *dev, char *ret_why, size_t size)
 		snprintf(ret_why, size,
 			 "no IOMMU translates for it; turn it on in the firmware (VT-d, AMD-Vi) "
 			 "and, on Intel, boot with intel_iommu=on");
+		return -EINVAL;
+	}
+	/*
+	 * They go with its driver, whoever uses them, and the kernel would wait for a VM that
+	 * has one; with a guest for its driver, that guest would rule them.
+	 */
+	if (dev->nr_vfs) {
+		snprintf(ret_why, size,
+			 "has %u of its virtual functions on, which would go with it; assign "
+			 "those, or turn them off: echo 0 >/sys/bus/pci/devices/%s/sriov_numvfs",
+			 dev->nr_vfs, dev->bdf);
 		return -EINVAL;
 	}
 	return 0;

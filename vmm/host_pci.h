@@ -18,7 +18,8 @@ struct host_pci {
 	uint16_t vendor, device;
 	uint32_t class_code; /* base, sub and interface, 24 bits */
 	bool bridge;
-	int group;			 /* IOMMU group; -1: none */
+	unsigned int nr_vfs; /* virtual functions that are on; 0: none, or it has none */
+	int group;	     /* IOMMU group; -1: none */
 	char driver[HOST_PCI_NAME_SIZE]; /* "": none */
 	/* The one driver that may have it (driver_override); "": any whose ids match. */
 	char override[HOST_PCI_NAME_SIZE];

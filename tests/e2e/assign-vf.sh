@@ -17,6 +17,14 @@ check "$vf goes online" nvme-vf /dev/nvme0
 check "it has a group of its own" [ "$(group_of "$vf")" != "$(group_of "$whole")" ]
 check "assign takes it" pviommu assign "$vf"
 equal "the physical function stays the host's" "$(driver_of "$whole")" nvme
+for force in "" --force; do
+	pviommu assign $force "$whole" 2>err
+	equal "which assign${force:+ }$force does not take while it has virtual ones" $? 2
+	check "and says what to do: $(cat err)" grep -q "virtual functions on.*sriov_numvfs" err
+	equal "nor touch: its driver" "$(driver_of "$whole")" nvme
+done
+check "nor is it listed as to be had" \
+	sh -c "pviommu devices | grep -q '^$whole .*no: has 1 of its virtual functions on'"
 pins=$(pinned)
 pviommu devices | grep -E "$vf|$whole"
 pviommu run --kernel "$PVI_KERNELS/6.1/vmlinux" --initrd "$PVI_INITRD/assign-6.1.cpio" \
@@ -35,4 +43,5 @@ equal "pinned pages left" "$(pinned)" "$pins"
 equal "files of VFIO left open" "$(vfio_files)" 0
 equal "faults in the host's IOMMU" "$(faults)" 0
 check "it goes" sh -c "echo 0 >/sys/bus/pci/devices/$whole/sriov_numvfs"
+check "assign takes the physical function then" pviommu assign "$whole"
 finish

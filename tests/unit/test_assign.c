@@ -98,6 +98,9 @@ static void who_is_refused(void **state)
 	refused(run(assign_command, "eth0", NULL, NULL), "eth0", "not a PCI address");
 	refused(run(assign_command, TREE_BRIDGE, NULL, NULL), TREE_BRIDGE, "bridge");
 	refused(run(assign_command, TREE_BARE, NULL, NULL), TREE_BARE, "IOMMU");
+	tree_file("2\n", "/sys/devices/pci0/" TREE_B "/sriov_numvfs");
+	refused(run(assign_command, TREE_B, NULL, NULL), TREE_B, "virtual functions on");
+	refused(run(assign_command, "--force", TREE_B, NULL), TREE_B, "virtual functions on");
 	refused(run(release_command, TREE_A, NULL, NULL), TREE_A, "e1000e");
 	refused(run(release_command, TREE_C, NULL, NULL), TREE_C, "no driver");
 	refused(run(assign_command, "--frce", TREE_A, NULL), "--frce", "no such option");

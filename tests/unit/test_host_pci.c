@@ -162,6 +162,13 @@ static void who_can_be_assigned(void **state)
 	assert_int_equal(host_pci_read(tree_root, TREE_BARE, &dev), 0);
 	assert_int_equal(host_pci_assignable(&dev, why, sizeof(why)), -EINVAL);
 	assert_non_null(strstr(why, "intel_iommu=on"));
+	tree_file("0\n", "/sys/devices/pci0/" TREE_A "/sriov_numvfs");
+	assert_int_equal(host_pci_read(tree_root, TREE_A, &dev), 0);
+	assert_int_equal(host_pci_assignable(&dev, why, sizeof(why)), 0);
+	tree_file("3\n", "/sys/devices/pci0/" TREE_A "/sriov_numvfs");
+	assert_int_equal(host_pci_read(tree_root, TREE_A, &dev), 0);
+	assert_int_equal(host_pci_assignable(&dev, why, sizeof(why)), -EINVAL);
+	assert_non_null(strstr(why, "has 3 of its virtual functions on"));
 }
 
 int main(void)

@@ -90,6 +90,10 @@ static void one_is_wrong(void **state)
 	one_line("--assign " TREE_C ": shares IOMMU group 7 with " TREE_D);
 	assert_int_equal(check(TREE_A, "0000:0a:00.0", NULL), -EINVAL);
 	one_line("--assign 0000:0a:00.0: no such PCI device");
+	tree_file("1\n", "/sys/devices/pci0/" TREE_B "/sriov_numvfs");
+	assert_int_equal(check(TREE_A, TREE_B, NULL), -EINVAL);
+	one_line("--assign " TREE_B ": has 1 of its virtual functions on");
+	tree_file("0\n", "/sys/devices/pci0/" TREE_B "/sriov_numvfs");
 	tree_bind(TREE_B, "nvme");
 	assert_int_equal(check(TREE_A, TREE_B, NULL), -EINVAL);
 	one_line("--assign " TREE_B ": is bound to nvme; take it first: pviommu assign");
