@@ -27,7 +27,7 @@ static void usage(const char *command, FILE *out)
 		      "a\n"
 		      "mounted disk, an interface that is up.\n"
 		      "\n"
-		      "  --force     take it even when it is in use\n"
+		      "  --force     take it even when it is in use, or that cannot be told\n"
 		      "  -h, --help  this text\n",
 		      out);
 	else
@@ -71,6 +71,7 @@ static int check_one(const char *root, const char *text, bool force, struct host
 {
 	struct host_pci dev;
 	char why[WHY_SIZE];
+	int used;
 
 	if (find(root, "assign", text, &dev))
 		return USAGE;
@@ -78,9 +79,10 @@ static int check_one(const char *root, const char *text, bool force, struct host
 		log_error("assign %s: %s", text, why);
 		return USAGE;
 	}
-	if (!force && !host_pci_is_vfio(&dev) &&
-	    host_in_use(root, dev.bdf, why, sizeof(why)) == 1) {
-		log_error("assign %s: in use: %s, or say --force", text, why);
+	used = force || host_pci_is_vfio(&dev) ? 0 : host_in_use(root, dev.bdf, why, sizeof(why));
+	if (used) {
+		log_error("assign %s: %s: %s, or say --force", text,
+			  used == 1 ? "in use" : "cannot tell whether it is in use", why);
 		return USAGE;
 	}
 	*ret = dev;

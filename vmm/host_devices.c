@@ -28,13 +28,19 @@ static void judge(const char *root, const struct host_pci *dev, char *ret, size_
 {
 	struct host_pci other;
 	char why[256];
+	int used = 0;
 
-	if (host_pci_assignable(dev, why, sizeof(why)) ||
-	    (!host_pci_is_vfio(dev) && host_in_use(root, dev->bdf, why, sizeof(why)) == 1))
+	if (host_pci_assignable(dev, why, sizeof(why)))
+		used = 1;
+	else if (!host_pci_is_vfio(dev))
+		used = host_in_use(root, dev->bdf, why, sizeof(why));
+	if (used == 1)
 		snprintf(ret, size, "no: %s", why);
 	else if (host_pci_group_blocker(root, dev, &other) == 1)
 		snprintf(ret, size, "no: %s of its group is bound to %s; assign that, too",
 			 other.bdf, other.driver);
+	else if (used)
+		snprintf(ret, size, "unknown: %s", why);
 	else
 		snprintf(ret, size, "%s",
 			 host_pci_is_vfio(dev) ? "yes" : "yes, after pviommu assign");

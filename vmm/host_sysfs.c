@@ -109,7 +109,11 @@ char *host_resolve(const char *root, const char *fmt, ...)
 	int err;
 
 	MAKE_PATH(path, root, fmt, err);
-	return err ? NULL : realpath(path, NULL);
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	return realpath(path, NULL);
 }
 
 static int not_dot(const struct dirent *entry)

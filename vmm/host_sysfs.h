@@ -18,7 +18,7 @@ int host_read_number(const char *root, uint64_t *ret, const char *fmt, ...) HOST
 /* The last part of what a link leads to. */
 int host_read_link(const char *root, char *ret, size_t size, const char *fmt, ...)
 	HOST_FORMAT(4, 5);
-/* The path without links, @root and all; malloc()ed, NULL when it leads nowhere. */
+/* The path without links, @root and all; malloc()ed. NULL and errno. */
 char *host_resolve(const char *root, const char *fmt, ...) HOST_FORMAT(2, 3);
 /* Writes @text, in one call as sysfs wants it. */
 int host_write(const char *root, const char *text, const char *fmt, ...) HOST_FORMAT(3, 4);

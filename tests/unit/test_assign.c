@@ -116,6 +116,14 @@ static void in_use(void **state)
 	refused(run(assign_command, TREE_A, NULL, NULL), TREE_A, "eth0 is up");
 	assert_int_equal(tree_kernel.writes, 0);
 	bound_to(TREE_A, "e1000e");
+	/* Nor is it taken where that cannot be told. */
+	tree_file("up\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	refused(run(assign_command, TREE_A, NULL, NULL), TREE_A,
+		"cannot tell whether it is in use: /sys/class/net/eth0/flags: Invalid argument, or "
+		"say --force");
+	assert_int_equal(tree_kernel.writes, 0);
+	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
+	assert_non_null(strstr(said, "unknown: /sys/class/net/eth0/flags: Invalid argument\n"));
 	assert_int_equal(run(assign_command, "--force", TREE_A, NULL), 0);
 	bound_to(TREE_A, "vfio-pci");
 }

@@ -19,6 +19,8 @@ static int set_up(void **state)
 	tree_link("../../devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1", "/sys/class/block/nvme0n1");
 	tree_link("../../devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1/nvme0n1p1",
 		  "/sys/class/block/nvme0n1p1");
+	tree_file("", "/dev/nvme0n1");
+	tree_file("", "/dev/nvme0n1p1");
 	tree_file("0x1002\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
 	tree_link("../../devices/pci0/" TREE_A "/net/eth0", "/sys/class/net/eth0");
 	tree_file("25 1 8:1 / / rw - ext4 /dev/sda1 rw\n", "/proc/self/mountinfo");
@@ -42,7 +44,7 @@ static void idle(void **state)
 {
 	assert_int_equal(in_use(TREE_A), 0);
 	assert_int_equal(in_use(TREE_B), 0);
-	assert_int_equal(in_use("0000:09:00.0"), -ENODEV);
+	assert_int_equal(in_use("0000:09:00.0"), -ENOENT);
 }
 
 static void mounted_by_number(void **state)
@@ -89,6 +91,11 @@ static void several_paths(void **state)
 		  "/sys/class/block/nvme0n1");
 	tree_link("x", "/sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0");
 	tree_link("../../devices/pci0/" TREE_B "/nvme/nvme0", "/sys/class/nvme/nvme0");
+	/* The path itself has no number and no node. */
+	tree_file("1\n", "/sys/devices/pci0/" TREE_B "/nvme/nvme0/nvme0c0n1/hidden");
+	tree_link("../../devices/pci0/" TREE_B "/nvme/nvme0/nvme0c0n1",
+		  "/sys/class/block/nvme0c0n1");
+	assert_int_equal(in_use(TREE_B), 0);
 	tree_file("26 25 259:0 / /data rw - ext4 /dev/root rw\n", "/proc/self/mountinfo");
 	assert_int_equal(in_use(TREE_B), 1);
 	assert_non_null(strstr(why, "mounted at /data"));
@@ -115,6 +122,69 @@ static void display(void **state)
 	assert_int_equal(in_use(TREE_C), 1);
 }
 
+/* A link to itself: nothing that reads it gets anywhere. */
+static void spoil(const char *path)
+{
+	tree_remove("%s", path);
+	tree_link(strrchr(path, '/') + 1, "%s", path);
+}
+
+static void cannot_tell(const char *bdf, int err, const char *what)
+{
+	assert_int_equal(in_use(bdf), err);
+	assert_non_null(strstr(why, what));
+	assert_non_null(strstr(why, strerror(-err)));
+}
+
+/* What cannot be looked at is not taken for unused. */
+static void unknown_disks(void **state)
+{
+	tree_file("26 25 259:1 / /data rw - ext4 /dev/root rw\n", "/mounts");
+	tree_remove("/proc/self/mountinfo");
+	cannot_tell(TREE_B, -ENOENT, "/proc/self/mountinfo");
+	assert_int_equal(in_use(TREE_A), 0);
+	tree_file("", "/proc/self/mountinfo/x");
+	cannot_tell(TREE_B, -EISDIR, "/proc/self/mountinfo");
+	tree_remove("/proc/self/mountinfo/x");
+	tree_remove("/proc/self/mountinfo");
+	tree_link("../../mounts", "/proc/self/mountinfo");
+	/* What is found in use is so, whatever else there is. */
+	spoil("/proc/swaps");
+	assert_int_equal(in_use(TREE_B), 1);
+	tree_file("", "/mounts");
+	cannot_tell(TREE_B, -ELOOP, "/proc/swaps");
+	tree_remove("/proc/swaps");
+	assert_int_equal(in_use(TREE_B), 0);
+	tree_remove("/dev/nvme0n1p1");
+	cannot_tell(TREE_B, -ENOENT, "/dev/nvme0n1p1");
+	spoil("/sys/devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1/holders");
+	cannot_tell(TREE_B, -ELOOP, "nvme0n1/holders");
+	spoil("/sys/devices/pci0/" TREE_B "/nvme/nvme0/nvme0n1/dev");
+	cannot_tell(TREE_B, -ELOOP, "nvme0n1/dev");
+	spoil("/sys/class/block/nvme0n1");
+	cannot_tell(TREE_B, -ELOOP, "/sys/class/block/nvme0n1");
+	/* Whose it is cannot be told either. */
+	cannot_tell(TREE_A, -ELOOP, "/sys/class/block/nvme0n1");
+	tree_remove("/sys/class/block/nvme0n1");
+	tree_remove("/sys/class/block/nvme0n1p1");
+	assert_int_equal(in_use(TREE_B), 0);
+	spoil("/sys/class/block");
+	cannot_tell(TREE_B, -ELOOP, "/sys/class/block");
+}
+
+static void unknown_others(void **state)
+{
+	spoil("/sys/devices/pci0/" TREE_C "/boot_vga");
+	cannot_tell(TREE_C, -ELOOP, "boot_vga");
+	tree_file("up\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	cannot_tell(TREE_A, -EINVAL, "eth0/flags");
+	tree_file("", "/sys/devices/pci0/" TREE_A "/net/eth0/master");
+	cannot_tell(TREE_A, -EINVAL, "eth0/master");
+	tree_remove("/sys/class/net/eth0");
+	spoil("/sys/class/net");
+	cannot_tell(TREE_A, -ELOOP, "/sys/class/net");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +196,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(several_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(interfaces, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(display, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(unknown_disks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(unknown_others, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
