@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/assign.h"
+#include "vmm/host_holder.h"
 #include "vmm/host_pci.h"
 #include "vmm/host_use.h"
 #include "vmm/log.h"
@@ -23,24 +24,32 @@ static const char *class_name(uint32_t class_code)
 	return i < sizeof(base) / sizeof(base[0]) && base[i] ? base[i] : "other";
 }
 
+/* Why it cannot be assigned, 1; 0: it can; -errno: nobody can tell, and why. */
+static int refusal(const char *root, const struct host_pci *dev, char *ret_why, size_t size)
+{
+	struct host_pci other;
+	int taken;
+
+	if (host_pci_assignable(dev, ret_why, size))
+		return 1;
+	taken = host_pci_is_vfio(dev) ? host_group_holder(root, dev, ret_why, size)
+				      : host_in_use(root, dev->bdf, ret_why, size);
+	if (taken != 1 && host_pci_group_blocker(root, dev, &other) == 1) {
+		snprintf(ret_why, size, "%s of its group is bound to %s; assign that, too",
+			 other.bdf, other.driver);
+		return 1;
+	}
+	return taken;
+}
+
 /* The last column. */
 static void judge(const char *root, const struct host_pci *dev, char *ret, size_t size)
 {
-	struct host_pci other;
-	char why[256];
-	int used = 0;
+	char why[400];
+	int no = refusal(root, dev, why, sizeof(why));
 
-	if (host_pci_assignable(dev, why, sizeof(why)))
-		used = 1;
-	else if (!host_pci_is_vfio(dev))
-		used = host_in_use(root, dev->bdf, why, sizeof(why));
-	if (used == 1)
-		snprintf(ret, size, "no: %s", why);
-	else if (host_pci_group_blocker(root, dev, &other) == 1)
-		snprintf(ret, size, "no: %s of its group is bound to %s; assign that, too",
-			 other.bdf, other.driver);
-	else if (used)
-		snprintf(ret, size, "unknown: %s", why);
+	if (no)
+		snprintf(ret, size, "%s: %s", no == 1 ? "no" : "unknown", why);
 	else
 		snprintf(ret, size, "%s",
 			 host_pci_is_vfio(dev) ? "yes" : "yes, after pviommu assign");

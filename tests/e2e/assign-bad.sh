@@ -117,6 +117,11 @@ bad_devices() {
 	pviommu release "$disk" 2>err
 	equal "opened by another, for release: exit status" $? 2
 	check "opened by another, for release: $(cat err)" grep -q 'a VM has it' err
+	pviommu devices >out 8>&-
+	check "opened by another, for devices: $(grep "^$disk" out)" \
+		grep -q "^$disk .*no: a VM has it, process $$;" out
+	as_user "pviommu devices" >out 8>&-
+	check "as a user may see it: $(grep "^$disk" out)" grep -q "^$disk .*unknown: .*run as root" out
 	exec 8>&-
 	nothing_left "opened by another"
 	starts "then" --assign "$disk"

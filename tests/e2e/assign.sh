@@ -239,6 +239,9 @@ kill9() {
 	pviommu release "$disk" 2>err
 	equal "kill: release of it gets" $? 2
 	check "kill: and is told why, too" grep -q 'a VM has it' err
+	pviommu devices >out
+	check "kill: devices names it: $(grep "^$disk" out)" \
+		grep -q "^$disk .*no: a VM has it, process $vmm;" out
 	check "kill: something is pinned: $(pinned)" [ "$(pinned)" -gt 100 ]
 	flood &
 	flood=$!

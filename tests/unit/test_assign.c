@@ -236,6 +236,8 @@ static const char *line_of(const char *bdf)
 
 static void list(void **state)
 {
+	char node[128];
+
 	assert_int_equal(run(assign_command, TREE_C, NULL, NULL), 0);
 	assert_non_null(strstr(said, TREE_D ": of the same group, is bound to e1000"));
 	tree_file("0x1003\n", "/sys/devices/pci0/" TREE_A "/net/eth0/flags");
@@ -249,6 +251,14 @@ static void list(void **state)
 	assert_int_equal(run(assign_command, TREE_D, NULL, NULL), 0);
 	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
 	assert_non_null(strstr(line_of(TREE_C), "vfio-pci      yes"));
+	/* A VM that has one device of a group has all. */
+	tree_file("1:3\n", "/sys/class/vfio/7/dev");
+	tree_link("/dev/null", "/dev/vfio/7");
+	snprintf(node, sizeof(node), "%s/dev/vfio/7", tree_root);
+	tree_link(node, "/proc/12/fd/4");
+	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
+	assert_non_null(strstr(line_of(TREE_C), "no: a VM has it, process 12"));
+	assert_non_null(strstr(line_of(TREE_D), "no: a VM has it, process 12"));
 }
 
 int main(void)
