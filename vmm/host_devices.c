@@ -7,6 +7,7 @@
 #include "vmm/assign.h"
 #include "vmm/host_holder.h"
 #include "vmm/host_pci.h"
+#include "vmm/host_remap.h"
 #include "vmm/host_use.h"
 #include "vmm/log.h"
 
@@ -37,6 +38,12 @@ static int refusal(const char *root, const struct host_pci *dev, char *ret_why, 
 	if (taken != 1 && host_pci_group_blocker(root, dev, &other) == 1) {
 		snprintf(ret_why, size, "%s of its group is bound to %s; assign that, too",
 			 other.bdf, other.driver);
+		return 1;
+	}
+	if (taken != 1 && host_allows_unsafe_interrupts(root, dev->bdf, ret_why, size))
+		return 1;
+	if (taken != 1 && host_remaps_interrupts(root) == 0) {
+		snprintf(ret_why, size, "%s", HOST_NO_REMAPPING);
 		return 1;
 	}
 	return taken;

@@ -8,6 +8,7 @@
 
 #include <pviommu/vfio.h>
 
+#include "vmm/host_remap.h"
 #include "vmm/vfio_container.h"
 #include "vmm/vfio_sys.h"
 #include "vmm/vm.h"
@@ -90,10 +91,7 @@ static int open_container(struct vfio_container *c, int group_fd, const struct v
 		return failed(why, err, "cannot join a VFIO container");
 	err = vfio_sys_ioctl(c->fd, VFIO_SET_IOMMU, (void *)(uintptr_t)VFIO_TYPE1v2_IOMMU);
 	if (err == -EPERM)
-		return wrong(why, -EINVAL,
-			     "the host does not remap interrupts, so that a guest could send any "
-			     "to the host; turn it on in the firmware, or load vfio_iommu_type1 "
-			     "with allow_unsafe_interrupts=1 and say unsafe-interrupts here");
+		return wrong(why, -EINVAL, HOST_NO_REMAPPING);
 	return err < 0 ? failed(why, err, "cannot set its IOMMU up") : 0;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/host_sysfs.h"
+#include "vmm/host_remap.h"
 #include "vmm/vfio_container.h"
 #include "vmm/vfio_group.h"
 #include "vmm/vfio_sys.h"
@@ -31,7 +31,6 @@ int vfio_group_check(const char *root, const struct host_pci *dev, bool unsafe, 
 {
 	const struct vfio_why why = {ret_why, size};
 	struct host_pci other;
-	char allowed[8] = "";
 
 	if (host_pci_assignable(dev, ret_why, size))
 		return -EINVAL;
@@ -43,18 +42,9 @@ int vfio_group_check(const char *root, const struct host_pci *dev, bool unsafe, 
 			     "shares IOMMU group %d with %s, which is bound to %s; take that, "
 			     "too: pviommu assign %s",
 			     dev->group, other.bdf, other.driver, other.bdf);
-	/*
-	 * The kernel refuses a host without interrupt remapping by itself, but for this
-	 * parameter; whether there is remapping after all it does not tell.
-	 */
-	host_read(root, allowed, sizeof(allowed),
-		  "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
-	if (allowed[0] == 'Y' && !unsafe)
-		return wrong(&why, -EINVAL,
-			     "vfio_iommu_type1 allows unsafe interrupts, by which a guest could "
-			     "send any to the host; set allow_unsafe_interrupts to N in "
-			     "/sys/module/vfio_iommu_type1/parameters, or say %s,unsafe-interrupts",
-			     dev->bdf);
+	/* A host without interrupt remapping the kernel refuses by itself, but for this. */
+	if (!unsafe && host_allows_unsafe_interrupts(root, dev->bdf, ret_why, size))
+		return -EINVAL;
 	return 0;
 }
 

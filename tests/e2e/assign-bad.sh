@@ -198,13 +198,19 @@ no_iommu() {
 	neither "no IOMMU" "no IOMMU translates for it; turn it on" "$disk"
 }
 
+says_no() { # WHAT WORDS
+	check "devices, $1: $2" sh -c "pviommu devices | grep -q '^$disk .*no: .*$2'"
+}
 no_remapping() {
 	say "a host without interrupt remapping"
+	says_no "before" "the host does not remap interrupts"
 	check "assign takes the disk" pviommu assign "$disk"
+	says_no "after" "the host does not remap interrupts"
 	bad "no interrupt remapping" "does not remap interrupts" "$disk" $run --assign "$disk"
 	bad "no interrupt remapping, though unsafe" "does not remap interrupts" "$disk" \
 		$run --assign "$disk,unsafe-interrupts"
 	echo 1 >/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts
+	says_no "allowed" "or say $disk,unsafe-interrupts"
 	bad "allowed, though not by name" "or say $disk,unsafe-interrupts" "$disk" \
 		$run --assign "$disk"
 	starts "allowed by name" --assign "$disk,unsafe-interrupts"

@@ -251,6 +251,17 @@ static void list(void **state)
 	assert_int_equal(run(assign_command, TREE_D, NULL, NULL), 0);
 	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
 	assert_non_null(strstr(line_of(TREE_C), "vfio-pci      yes"));
+	tree_file("IO-APIC\n", "/sys/kernel/irq/9/chip_name");
+	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
+	assert_non_null(strstr(line_of(TREE_B), "no: the host does not remap interrupts"));
+	assert_non_null(strstr(line_of(TREE_C), "no: the host does not remap interrupts"));
+	tree_file("Y\n", "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
+	assert_non_null(strstr(line_of(TREE_C), "or say " TREE_C ",unsafe-interrupts"));
+	tree_file("N\n", "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+	tree_file("IR-IO-APIC\n", "/sys/kernel/irq/9/chip_name");
+	assert_int_equal(run(devices_command, NULL, NULL, NULL), 0);
+	assert_non_null(strstr(line_of(TREE_C), "vfio-pci      yes"));
 	/* A VM that has one device of a group has all. */
 	tree_file("1:3\n", "/sys/class/vfio/7/dev");
 	tree_link("/dev/null", "/dev/vfio/7");
