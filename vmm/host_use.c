@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vmm/host_sysfs.h"
@@ -15,6 +16,7 @@
 #define IFF_UP_BIT 1u
 #define MOUNTS	   "/proc/self/mountinfo"
 #define SWAPS	   "/proc/swaps"
+#define MAX_DEPTH  24 /* of folders below a device: hubs in hubs */
 
 struct search {
 	const char *root;
@@ -256,6 +258,58 @@ static int look_at_net(void *ctx, const char *name)
 	return 0;
 }
 
+/* A folder below the device, of that depth at most. */
+struct folder {
+	struct search *s;
+	const char *path;
+	unsigned int depth;
+	unsigned int nr; /* that it shows */
+};
+
+static int count(void *ctx, const char *name)
+{
+	((struct folder *)ctx)->nr++;
+	return 0;
+}
+
+/*
+ * The folder of a device's interfaces shows those of our network namespace only, but stays while
+ * there is any, and its links count all.
+ */
+static int look_at_folder(void *ctx, const char *name)
+{
+	const struct folder *above = ctx;
+	struct folder f = {.s = above->s, .depth = above->depth - 1};
+	char path[PATH_MAX];
+	struct stat st;
+	int found = 0;
+
+	if (snprintf(path, sizeof(path), "%s/%s", above->path, name) >= (int)sizeof(path))
+		return unknown(f.s, -ENAMETOOLONG, "%s", above->path);
+	if (lstat(path, &st))
+		return errno == ENOENT ? 0 : unknown(f.s, -errno, "%s", path);
+	if (!S_ISDIR(st.st_mode) || !above->depth)
+		return 0;
+	f.path = path;
+	if (!strcmp(name, "net")) {
+		found = host_each("", count, &f, "%s", path);
+		if (!found && (!f.nr || st.st_nlink > f.nr + 2))
+			return used(f.s,
+				    "an interface of it is in another network namespace; bring it "
+				    "back (ip -n NAMESPACE link set INTERFACE netns 1)");
+	}
+	found = found ?: host_each("", look_at_folder, &f, "%s", path);
+	return found < 0 ? unknown(f.s, found, "%s", path) : found;
+}
+
+static int look_below(struct search *s)
+{
+	struct folder f = {.s = s, .path = s->dev, .depth = MAX_DEPTH};
+	int found = host_each("", look_at_folder, &f, "%s", s->dev);
+
+	return found < 0 ? unknown(s, found, "%s", s->dev) : found;
+}
+
 /* --- the rest --- */
 
 static int look_at_display(struct search *s, const char *bdf)
@@ -288,8 +342,10 @@ int host_in_use(const char *root, const char *bdf, char *ret_why, size_t size)
 		unknown(&s, -errno, "/sys/bus/pci/devices/%s", bdf);
 		return s.err;
 	}
-	found = look_at_class(&s, look_at_disk, "block") ?: look_at_class(&s, look_at_net, "net")
-			?: look_at_display(&s, bdf);
+	found = look_at_class(&s, look_at_disk, "block");
+	found = found ?: look_at_class(&s, look_at_net, "net");
+	found = found ?: look_below(&s);
+	found = found ?: look_at_display(&s, bdf);
 	free(s.line);
 	free(s.dev);
 	return found ?: s.err;

@@ -72,6 +72,18 @@ host() {
 	umount /mnt
 	ip link set "$(ls "/sys/bus/pci/devices/$peer/net")" up
 	bad "an interface that is up" "is up; take it down" "$peer" pviommu assign "$peer"
+	unshare -n sleep 1000 &
+	apart=$!
+	until [ "$(readlink /proc/$apart/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do
+		usleep 10000
+	done
+	ip link set "$(ls "/sys/bus/pci/devices/$peer/net")" netns $apart
+	equal "its interface is seen no more" "$(ls "/sys/bus/pci/devices/$peer/net")" ""
+	bad "one in another network namespace" "in another network namespace; bring it back" \
+		"$peer" pviommu assign "$peer"
+	kill $apart
+	until [ -n "$(ls "/sys/bus/pci/devices/$peer/net")" ]; do usleep 10000; done
+	check "it is back, and can be had" sh -c "pviommu devices | grep -q '^$peer .*yes, after'"
 	bad "beside one that cannot be had" "is a bridge" "$disk" pviommu assign "$disk" "$port"
 	check "assign takes the disk" pviommu assign "$disk"
 	equal "it is VFIO's" "$(driver_of "$disk")" vfio-pci

@@ -3,7 +3,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "host_tree.h"
@@ -114,6 +116,46 @@ static void interfaces(void **state)
 	assert_string_equal(why, "eth0 belongs to br0; take it out");
 }
 
+/* Its folder is there, but shows it in that namespace only; with virtio it lies deeper. */
+static void other_namespaces(void **state)
+{
+	static const char *const where[] = {TREE_A "/net", TREE_C "/virtio0/net"};
+	static const char *const bdf[] = {TREE_A, TREE_C};
+
+	tree_remove("/sys/class/net/eth0");
+	tree_remove("/sys/devices/pci0/" TREE_A "/net/eth0/flags");
+	tree_remove("/sys/devices/pci0/" TREE_A "/net/eth0");
+	for (int i = 0; i < 2; i++) {
+		tree_file("", "/sys/devices/pci0/%s/x", where[i]);
+		tree_remove("/sys/devices/pci0/%s/x", where[i]);
+		assert_int_equal(in_use(bdf[i]), 1);
+		assert_non_null(strstr(why, "in another network namespace; bring it back"));
+		tree_remove("/sys/devices/pci0/%s", where[i]);
+		assert_int_equal(in_use(bdf[i]), 0);
+	}
+	assert_int_equal(in_use(TREE_B), 0);
+	/* Links lead to others. */
+	tree_file("", "/sys/elsewhere/net/x");
+	tree_remove("/sys/elsewhere/net/x");
+	tree_link("../../../elsewhere", "/sys/devices/pci0/" TREE_B "/subsystem");
+	assert_int_equal(in_use(TREE_B), 0);
+}
+
+/* One of two is elsewhere: the folder has more links than it shows. */
+static void one_of_two(void **state)
+{
+	struct stat st;
+	char path[128];
+
+	tree_file("", "/sys/devices/pci0/" TREE_A "/net/.eth1/flags");
+	snprintf(path, sizeof(path), "%s/sys/devices/pci0/" TREE_A "/net", tree_root);
+	assert_int_equal(stat(path, &st), 0);
+	if (st.st_nlink != 4)
+		skip(); /* by a file system that does not count them */
+	assert_int_equal(in_use(TREE_A), 1);
+	assert_non_null(strstr(why, "in another network namespace"));
+}
+
 static void display(void **state)
 {
 	tree_file("0\n", "/sys/devices/pci0/" TREE_C "/boot_vga");
@@ -195,6 +237,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(held, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(several_paths, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(interfaces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(other_namespaces, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_of_two, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(display, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unknown_disks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unknown_others, set_up, tear_down),
