@@ -231,9 +231,14 @@ int pvi_backend_reserve(const struct pvi_backend *b, struct pvi_endpoint *ep)
 	return b->cfg.nr_windows ? reserve(ep, (struct pvi_range){next, UINT64_MAX}) : 0;
 }
 
+bool pvi_backend_pages_fit(const struct pvi_iommu *iommu, uint64_t page_sizes)
+{
+	return page_sizes && (page_sizes & -page_sizes) - 1 <= iommu->page_mask;
+}
+
 static bool config_valid(const struct pvi_iommu *iommu, const struct pvi_backend_config *c)
 {
-	if (!c->ops || !c->ops->map || !c->ops->unmap || !c->page_sizes)
+	if (!c->ops || !c->ops->map || !c->ops->unmap)
 		return false;
 	if (iommu->cfg.allow_bypass && !c->ops->identity)
 		return false;
@@ -241,7 +246,7 @@ static bool config_valid(const struct pvi_iommu *iommu, const struct pvi_backend
 		if (c->windows[i].first > c->windows[i].last ||
 		    (i && c->windows[i].first <= c->windows[i - 1].last))
 			return false;
-	return (c->page_sizes & -c->page_sizes) - 1 <= iommu->page_mask;
+	return pvi_backend_pages_fit(iommu, c->page_sizes);
 }
 
 PVI_EXPORT int pvi_backend_new(struct pvi_iommu *iommu, const struct pvi_backend_config *config,

@@ -197,6 +197,8 @@ int pvi_backend_check(const struct pvi_domain *domain);
 void pvi_backend_refresh_all(struct pvi_iommu *iommu);
 /* Adds what @backend cannot translate to @endpoint's reserved regions. */
 int pvi_backend_reserve(const struct pvi_backend *backend, struct pvi_endpoint *endpoint);
+/* Can the guest's smallest page be mapped with these? Without the lock as well. */
+bool pvi_backend_pages_fit(const struct pvi_iommu *iommu, uint64_t page_sizes);
 
 /* ---- dma.c ---- */
 

@@ -288,7 +288,10 @@ static int set_up(struct pvi_vfio *v, struct pvi_iommu *iommu)
 		b.page_sizes = info->page_sizes;
 		b.windows = info->windows;
 		b.nr_windows = info->nr_windows;
-		err = pvi_backend_new(iommu, &b, &v->backend);
+		/* A fact of this hardware, while pvi_backend_new() would find fault with us. */
+		err = pvi_backend_pages_fit(iommu, b.page_sizes)
+			      ? pvi_backend_new(iommu, &b, &v->backend)
+			      : -ENOTSUP;
 	}
 	pvi_free(info);
 	return err;

@@ -108,6 +108,11 @@ static int make_backend(struct vfio_container *c, const struct vfio_why *why)
 			ram[config.nr_ram++] = (struct pvi_vfio_ram){
 				mem->slot[i].gpa, mem->slot[i].size, mem->slot[i].hva};
 	err = pvi_vfio_new(c->vm->iommu, &config, &c->vfio);
+	/* Whether it is type1 v2 was asked before. */
+	if (err == -ENOTSUP)
+		return wrong(why, -EINVAL,
+			     "the host's IOMMU has no pages of 4 KiB, which are what guests map; "
+			     "this host cannot assign devices");
 	return err ? failed(why, err, "the host's IOMMU does not take guest memory") : 0;
 }
 

@@ -40,7 +40,8 @@ struct pvi_vfio_config {
 
 /*
  * A backend of @iommu, which must outlive it; *@ret_vfio belongs to the caller. Any thread.
- * 0, -EINVAL, -ENOMEM, -ENOTSUP (no type1 v2 container), or the negated errno of an ioctl.
+ * 0, -EINVAL, -ENOMEM, -ENOTSUP (no type1 v2 container, or no pages as small as @iommu's), or the
+ * negated errno of an ioctl.
  */
 int pvi_vfio_new(struct pvi_iommu *iommu, const struct pvi_vfio_config *config,
 		 struct pvi_vfio **ret_vfio);

@@ -78,7 +78,7 @@ int fake_backend_try(struct fake_backend *b, struct pvi_iommu *iommu,
 	const struct pvi_backend_config c = {
 		.ops = &ops,
 		.ctx = b,
-		.page_sizes = 0x1000,
+		.page_sizes = b->page_sizes ? b->page_sizes : 0x1000,
 		.windows = windows,
 		.nr_windows = nr_windows,
 	};

@@ -19,6 +19,7 @@ struct fake_mapping {
 
 struct fake_backend {
 	struct pvi_backend *backend;
+	uint64_t page_sizes; /* 0: 4 KiB */
 	struct fake_mapping mapping[FAKE_MAPPINGS];
 	unsigned int nr;
 	bool identity;

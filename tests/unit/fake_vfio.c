@@ -67,7 +67,7 @@ static int get_info(struct fake_vfio *f, struct vfio_iommu_type1_info *arg)
 	struct answer a = {
 		.head = {.argsz = sizeof(a),
 			 .flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS,
-			 .iova_pgsizes = 0x40201000,
+			 .iova_pgsizes = f->page_sizes,
 			 .cap_offset = offsetof(struct answer, other)},
 		.other.header = {VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, 1,
 				 offsetof(struct answer, iova)},
@@ -127,7 +127,7 @@ static int fake_ioctl(void *ctx, int fd, unsigned long request, void *arg)
 
 void fake_vfio_init(struct fake_vfio *f)
 {
-	*f = (struct fake_vfio){.limit = 65535, .fail_in = -1};
+	*f = (struct fake_vfio){.limit = 65535, .page_sizes = 0x40201000, .fail_in = -1};
 	f->page = calloc(VFIO_PAGES, sizeof(*f->page));
 	assert_non_null(f->page);
 }

@@ -71,6 +71,7 @@ void fake_sys_reset(void)
 
 	memset(&fake_sys, 0, sizeof(fake_sys));
 	fake_sys.fail_in = fake_sys.irq_index = -1;
+	fake_sys.page_sizes = 0x1000;
 	fake_sys.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
 	fake_sys.nr_irqs[0] = 1;
 	fake_sys.nr_irqs[1] = 8;
@@ -346,7 +347,7 @@ static int on_container(int container, unsigned long request, void *arg)
 		return 0;
 	case VFIO_IOMMU_GET_INFO:
 		info->flags = VFIO_IOMMU_INFO_PGSIZES;
-		info->iova_pgsizes = 0x1000;
+		info->iova_pgsizes = fake_sys.page_sizes;
 		return 0;
 	case VFIO_IOMMU_MAP_DMA:
 		fake_sys.dma_bytes += ((struct vfio_iommu_type1_dma_map *)arg)->size;

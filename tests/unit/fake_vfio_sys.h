@@ -34,6 +34,7 @@ struct fake_vfio_sys {
 	int iommu_error; /* of SET_IOMMU */
 	int join_error;	 /* of a group that is to join another's container */
 	int intx_error;
+	uint64_t page_sizes; /* of the IOMMU */
 	uint32_t device_flags;
 	unsigned int nr_irqs[3];   /* line, MSI, MSI-X */
 	unsigned int most_vectors; /* SET_IRQS of more says how many, 0: no limit */

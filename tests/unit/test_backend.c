@@ -79,9 +79,14 @@ static void test_config(void **state)
 	assert_int_equal(pvi_backend_new(iommu, &c, &none), -EINVAL);
 	assert_int_equal(fake_backend_try(&other, iommu, crossed, 1), -EINVAL);
 	assert_int_equal(fake_backend_try(&other, iommu, mixed, 2), -EINVAL);
-	/* Hardware with larger pages than the guest may map. */
 	c.ops = &(struct pvi_backend_ops){0};
 	assert_int_equal(pvi_backend_new(iommu, &c, &none), -EINVAL);
+	/* Hardware with larger pages than the guest may map. */
+	other.page_sizes = 0x40210000;
+	assert_int_equal(fake_backend_try(&other, iommu, NULL, 0), -EINVAL);
+	other.page_sizes = 1ull << 63;
+	assert_int_equal(fake_backend_try(&other, iommu, NULL, 0), -EINVAL);
+	assert_null(other.backend);
 	assert_null(none);
 	pvi_backend_free(NULL);
 }

@@ -238,6 +238,9 @@ static void users_errors(void **state)
 	fake_sys.no_type1 = false;
 	fake_sys.iommu_error = -EPERM;
 	says("remap interrupts");
+	fake_sys.iommu_error = 0;
+	fake_sys.page_sizes = 0x40210000;
+	says("has no pages of 4 KiB");
 }
 
 /* Whichever call fails, nothing stays open. */

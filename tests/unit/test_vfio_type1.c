@@ -295,6 +295,12 @@ static void test_config(void **state)
 	old.v1_only = true;
 	assert_int_equal(fake_vfio_try(&old, &host, iommu), -ENOTSUP);
 	old.v1_only = false;
+	/* No page as small as the guest's. */
+	old.page_sizes = 0x40210000;
+	assert_int_equal(fake_vfio_try(&old, &host, iommu), -ENOTSUP);
+	old.page_sizes = 0;
+	assert_int_equal(fake_vfio_try(&old, &host, iommu), -ENOTSUP);
+	old.page_sizes = 0x1000;
 	for (int n = 0; n < 3; n++) {
 		old.fail_in = n;
 		old.error = ENODEV;
