@@ -184,6 +184,13 @@ static int release_one(const char *root, const char *text)
 			  dev.driver[0] ? dev.driver : "no driver");
 		return USAGE;
 	}
+	/* They would go with it, and the kernel waits for a VM that has one. */
+	if (dev.nr_vfs) {
+		log_error("release %s: has %u of its virtual functions on; end the VMs that have "
+			  "them, and turn them off: echo 0 >/sys/bus/pci/devices/%s/sriov_numvfs",
+			  text, dev.nr_vfs, dev.bdf);
+		return USAGE;
+	}
 	err = host_unbind_vfio(root, &dev, why, sizeof(why));
 	if (err) {
 		log_error("release %s: %s", text, why);

@@ -90,6 +90,10 @@ static void there_and_back(void **state)
 	assert_int_equal(run(assign_command, "00:02.0", "00:03.0", NULL), 0);
 	bound_to(TREE_A, "vfio-pci");
 	bound_to(TREE_B, "vfio-pci");
+	tree_file("1\n", "/sys/devices/pci0/" TREE_A "/sriov_numvfs");
+	refused(run(release_command, TREE_A, NULL, NULL), TREE_A,
+		"virtual functions on; end the VMs");
+	bound_to(TREE_A, "vfio-pci");
 }
 
 static void who_is_refused(void **state)
