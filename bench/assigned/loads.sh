@@ -31,26 +31,26 @@ card_up() { # CARD
 count_of() { # KIND BYTES
 	case $1 in
 	tcp-*) [ "$2" -gt 1024 ] || {
-		echo 8192
+		echo 4096
 		return
 	} ;;
 	read | write)
-		echo $(($2 > 4096 ? 256 : 512))
+		echo $(($2 > 4096 ? 128 : 256))
 		return
 		;;
 	esac
 	if [ "$2" -le 1024 ]; then
-		echo 2048
+		echo 1024
 	else
-		echo $((4194304 / $2))
+		echo $((2097152 / $2))
 	fi
 }
 
 # What goes before is the same for all, but for a guest that keeps its mappings (MOST=24): there it
 # goes on while there are new ones. A datagram holds at most 65507 bytes.
 MOST=0
-WARM_NET=3
-WARM_DISK=2
+WARM_NET=5
+WARM_DISK=3
 # A load is KIND:BYTES.
 run_load() { # LOAD CARD DISK PASSES
 	kind=${1%:*}
