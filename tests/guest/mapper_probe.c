@@ -4,10 +4,8 @@
  * it answers what is given here.
  */
 #include <linux/kernel.h>
-#include <linux/kprobes.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "mapper.h"
@@ -21,38 +19,28 @@ MODULE_PARM_DESC(properties, "of every endpoint, in hexadecimal, as PROBE's repl
 static struct {
 	u8 *bytes;
 	u32 size;
-	/* Who waits for a reply next, to where, and how many bytes. */
-	struct task_struct *asking;
+	/* Where the next reply is to go, and how many bytes. */
 	u8 *reply;
 	u32 reply_size;
 } probe;
 
 /* pvi_batch_probe(batch, buffer, its size); probes come one after the other. */
-static int note_probe(struct kprobe *p, struct pt_regs *regs)
+static void note_buffer(struct pt_regs *regs)
 {
 	probe.reply = (u8 *)regs->si;
 	probe.reply_size = (u32)regs->dx - TAIL_BYTES;
-	WRITE_ONCE(probe.asking, current);
-	return 0;
 }
 
-static int change_reply(struct kretprobe_instance *i, struct pt_regs *regs)
+static void change_reply(struct pt_regs *regs)
 {
-	if (cmpxchg(&probe.asking, current, NULL) != current)
-		return 0;
 	memset(probe.reply, 0, probe.reply_size);
 	memcpy(probe.reply, probe.bytes, min(probe.size, probe.reply_size));
-	return 0;
 }
 
-static struct kprobe on_probe = {
-	.symbol_name = "pvi_batch_probe",
-	.pre_handler = note_probe,
-};
-
-static struct kretprobe on_wait = {
-	.kp.symbol_name = "pvi_batch_wait",
-	.handler = change_reply,
+static struct mapper_request probes = {
+	.adds = "pvi_batch_probe",
+	.added = note_buffer,
+	.answered = change_reply,
 };
 
 static int take_properties(void)
@@ -71,20 +59,10 @@ int mapper_probe_begin(void)
 	if (!properties)
 		return 0;
 	r = take_properties();
+	if (!r)
+		r = mapper_request_begin(&probes);
 	if (r)
-		goto free;
-	r = register_kretprobe(&on_wait);
-	if (r)
-		goto free;
-	r = register_kprobe(&on_probe);
-	if (r)
-		goto unregister;
-	return 0;
-
-unregister:
-	unregister_kretprobe(&on_wait);
-free:
-	kfree(probe.bytes);
+		kfree(probe.bytes);
 	return r;
 }
 
@@ -92,7 +70,6 @@ void mapper_probe_end(void)
 {
 	if (!properties)
 		return;
-	unregister_kprobe(&on_probe);
-	unregister_kretprobe(&on_wait);
+	mapper_request_end(&probes);
 	kfree(probe.bytes);
 }
