@@ -148,6 +148,9 @@ int pvi_backend_map(struct pvi_domain *d, struct pvi_range virt, uint64_t phys, 
 
 		if (!err)
 			continue;
+		/* It failed by itself: nobody knows how much it has of this one. */
+		if (err == -EIO && !b->broken)
+			(void)unmap(b, virt);
 		for (struct pvi_backend *done = d->backends; done != b; done = done->next_in_domain)
 			(void)unmap(done, virt);
 		return err;

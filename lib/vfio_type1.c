@@ -200,7 +200,7 @@ static int vfio_map(void *ctx, uint64_t iova, uint64_t gpa, uint64_t len, unsign
 			break;
 		done += n;
 	}
-	/* All or nothing. If even that fails, device and guest disagree: nothing may go on. */
+	/* All or nothing. If even that fails, our caller tries once more, then fails the device. */
 	if (err && done && unmap_run(v, iova, done))
 		return -EIO;
 	return err;

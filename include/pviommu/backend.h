@@ -27,7 +27,8 @@ struct pvi_backend_ops {
 	/*
 	 * [@iova, @iova + @len) leads to guest-physical @gpa, all of it or (on failure)
 	 * none. Nothing is mapped there yet. @prot: PVI_PROT_*, at least READ or WRITE.
-	 * -ENOMEM: no room, the guest may make some; -EFAULT: no such memory.
+	 * -ENOMEM: no room, the guest may make some; -EFAULT: no such memory. After any other
+	 * failure the range is unmapped, in case some of it is there.
 	 */
 	int (*map)(void *ctx, uint64_t iova, uint64_t gpa, uint64_t len, unsigned int prot);
 	/*

@@ -104,6 +104,8 @@ static int fake_ioctl(void *ctx, int fd, unsigned long request, void *arg)
 
 	assert_int_equal(fd, 1234);
 	if (f->fail_in >= 0 && !f->fail_in--) {
+		if (f->fail_for && --f->fail_for)
+			f->fail_in = 0;
 		errno = f->error;
 		return -1;
 	}

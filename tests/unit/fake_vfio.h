@@ -24,7 +24,8 @@ struct fake_vfio {
 	unsigned int map_calls, unmap_calls;
 	bool v1_only, no_caps;
 	uint64_t page_sizes;
-	int fail_in; /* 0: the next ioctl fails with @error */
+	int fail_in;	       /* 0: the next ioctl fails with @error */
+	unsigned int fail_for; /* so many of them; 0: one */
 	int error;
 	void (*damage)(uint8_t *info, size_t len); /* what GET_INFO says */
 };

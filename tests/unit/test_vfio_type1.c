@@ -145,6 +145,31 @@ static void test_partial_map_rolls_back(void **state)
 	assert_int_equal(map(0x10000, 1, DRV_DATA), PVI_S_DEVERR);
 }
 
+/* Half of a MAP that the container neither completes nor gives up is no longer the device's. */
+static void test_partial_map_that_stays(void **state)
+{
+	vfio.fail_in = 1;
+	vfio.fail_for = 3;
+	vfio.error = EIO;
+	assert_int_equal(map(0x5000, 4, HOST_SLOT_SIZE - 2 * PAGE), PVI_S_DEVERR);
+	assert_int_equal(vfio.mappings, 1);
+	assert_int_equal(host.nr_failed, 1);
+	assert_int_equal(host.last_failed, EP_A);
+	vfio.mappings = 0; /* what the kernel would not give up */
+}
+
+/* It may have been once only: what is in the way of the next MAP then goes. */
+static void test_partial_map_goes_at_the_second_try(void **state)
+{
+	vfio.fail_in = 1;
+	vfio.fail_for = 2;
+	vfio.error = EIO;
+	assert_int_equal(map(0x5000, 4, HOST_SLOT_SIZE - 2 * PAGE), PVI_S_DEVERR);
+	assert_int_equal(vfio.mappings, 0);
+	assert_int_equal(host.nr_failed, 0);
+	assert_int_equal(map(0x5000, 4, HOST_SLOT_SIZE - 2 * PAGE), PVI_S_OK);
+}
+
 static void test_limit_of_65535(void **state)
 {
 	struct pvi_vfio_info info;
@@ -398,6 +423,8 @@ int main(void)
 		T(test_two_maps_are_never_merged),
 		T(test_map_over_slots),
 		T(test_partial_map_rolls_back),
+		T(test_partial_map_that_stays),
+		T(test_partial_map_goes_at_the_second_try),
 		T(test_limit_of_65535),
 		T(test_attach_replays),
 		T(test_bypass_maps_all_ram),
