@@ -14,12 +14,13 @@
 #define MSI_BASE 0xfee00000ull
 #define MSI_MASK 0xfff00000ull
 
-static uint32_t table_size(const struct pci_msix *msix)
+/* In 64 bits, as sums with offsets are: a large BAR may have either across its 4 GiB. */
+static uint64_t table_size(const struct pci_msix *msix)
 {
-	return msix->nr * ENTRY_SIZE;
+	return (uint64_t)msix->nr * ENTRY_SIZE;
 }
 
-static uint32_t pba_size(const struct pci_msix *msix)
+static uint64_t pba_size(const struct pci_msix *msix)
 {
 	return (msix->nr + 63) / 64 * 8;
 }
@@ -38,7 +39,7 @@ void pci_fn_msix(struct pci_fn *fn, uint8_t cap, uint8_t next, const struct pci_
 	fn->wmask[cap + PCI_MSIX_FLAGS + 1] = (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL) >> 8;
 }
 
-static bool area_valid(const struct pci_fn *fn, unsigned int bar, uint32_t off, uint32_t size)
+static bool area_valid(const struct pci_fn *fn, unsigned int bar, uint32_t off, uint64_t size)
 {
 	return bar < PCI_MAX_BARS && !(off & 7) && fn->bar[bar].size && !fn->bar[bar].io &&
 	       off < fn->bar[bar].size && size <= fn->bar[bar].size - off;

@@ -314,6 +314,49 @@ static void bad_layouts(void **state)
 	}
 }
 
+/* A 64-bit BAR of 8 GiB, with this layout in it. */
+static void fill_large(struct pci_fn *fn, struct machine *m, const struct pci_msix *msix)
+{
+	fill(fn, m, msix);
+	fn->bar[0] = (struct pci_bar){.size = 8ull << 30, .is64 = true};
+	fn->bar[1].size = 0;
+}
+
+static void add_large(struct machine *m, struct pci_fn *fn, uint64_t gpa)
+{
+	assert_int_equal(pci_fn_add(&m->pci, 9, fn), 0);
+	guest_cfg_write(&m->bus, 9, PCI_BASE_ADDRESS_1, (uint32_t)(gpa >> 32), 4);
+	guest_cfg_write(&m->bus, 9, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+}
+
+/* What lies across the 4 GiB of a large BAR, or ends there, is the bus's all the same. */
+static void across_4_gib(void **state)
+{
+	const struct pci_msix table_across = {.nr = NR, .table_off = 0xffffffe0};
+	const struct pci_msix pba_before = {.nr = NR, .pba_off = 0xfffffff8};
+	const struct pci_msix overlap = {.nr = NR, .table_off = 0xffffffe0, .pba_off = 0xfffffff8};
+	const uint64_t gpa = 0x800000000ull;
+	uint64_t at = gpa + table_across.table_off;
+	struct machine *m = *state;
+	static struct pci_fn fn;
+
+	m->pci.mmio64_base = m->pci.mmio64_size = gpa;
+	fill_large(&fn, m, &table_across);
+	add_large(m, &fn, gpa);
+	for (unsigned int i = 0; i < NR; i++, at += PCI_MSIX_ENTRY_SIZE)
+		assert_int_equal(guest_read(&m->bus, at + PCI_MSIX_ENTRY_VECTOR_CTRL, 4), 1);
+	assert_int_equal(m->reads, 0);
+	assert_int_equal(guest_read(&m->bus, at, 4), 0x5a5a5a5a);
+	pci_fn_remove(&fn);
+	fill_large(&fn, m, &pba_before);
+	add_large(m, &fn, gpa);
+	assert_int_equal(guest_read(&m->bus, gpa + pba_before.pba_off, 8), 0);
+	assert_int_equal(m->reads, 1);
+	pci_fn_remove(&fn);
+	fill_large(&fn, m, &overlap);
+	assert_int_equal(pci_fn_add(&m->pci, 9, &fn), -EINVAL);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -321,7 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(capability),	   T(table_is_the_bus_s), T(odd_accesses),
 		T(told_when_live), T(bad_messages),	  T(pending),
-		T(reset),	   T(bad_layouts),
+		T(reset),	   T(bad_layouts),	  T(across_4_gib),
 	};
 
 	return cmocka_run_group_tests_name("msix", tests, NULL, NULL);
