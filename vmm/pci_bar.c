@@ -183,6 +183,15 @@ static void place(struct pci_fn *fn, unsigned int i, uint64_t gpa)
 		moved(fn, i, gpa);
 }
 
+/* Its place is free for others, on other vCPUs, once KVM has nothing there any more. */
+static void leave(struct pci_fn *fn, unsigned int i)
+{
+	uint64_t gpa = fn->bar[i].gpa;
+
+	moved(fn, i, 0);
+	bus_remove(fn->bus->bus, space_of(&fn->bar[i]), gpa);
+}
+
 /*
  * Makes decoding follow the command register and the BARs. All that leave their
  * place do so, and are told, before any takes a new one: the guest may swap two BARs,
@@ -196,10 +205,8 @@ void pci_bar_update(struct pci_fn *fn)
 		const struct pci_bar *bar = &fn->bar[i];
 
 		want[i] = bar->size && enabled(fn, i) ? placement(fn, i) : 0;
-		if (bar->gpa && bar->gpa != want[i]) {
-			bus_remove(fn->bus->bus, space_of(bar), bar->gpa);
-			moved(fn, i, 0);
-		}
+		if (bar->gpa && bar->gpa != want[i])
+			leave(fn, i);
 	}
 	for (unsigned int i = 0; i < PCI_NR_BARS; i++)
 		if (want[i] && !fn->bar[i].gpa)

@@ -60,10 +60,25 @@ static void fn_master(struct pci_fn *fn, bool on)
 	m->master = on;
 }
 
+/* Is @gpa taken on the bus? */
+static bool decodes(struct machine *m, unsigned int bar, uint64_t gpa)
+{
+	enum bus_space space = bar == 4 ? BUS_PIO : BUS_MMIO;
+	const struct bus_region region = {.base = gpa, .size = 1};
+
+	if (bus_add(&m->bus, space, &region) == -EEXIST)
+		return true;
+	bus_remove(&m->bus, space, gpa);
+	return false;
+}
+
 static void fn_moved(struct pci_fn *fn, unsigned int bar, uint64_t gpa)
 {
 	struct machine *m = fn->ctx;
 
+	/* Until it has been told, nobody else gets its place. */
+	if (!gpa)
+		assert_true(decodes(m, bar, m->moved[bar]));
 	m->moves++;
 	m->moved[bar] = gpa;
 }
