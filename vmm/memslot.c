@@ -57,8 +57,9 @@ int memslot_add(struct memslots *slots, uint64_t gpa, uint64_t size, void *hva,
 
 void memslot_remove(struct memslots *slots, unsigned int slot)
 {
-	/* Of a slot that is there it cannot fail: nothing is allocated. */
-	set(slots, slot, 0, 0, NULL);
+	/* For want of kernel memory KVM may keep it: its number is used up then. */
+	if (set(slots, slot, 0, 0, NULL))
+		return;
 	pthread_mutex_lock(&slots->lock);
 	slots->used[slot] = false;
 	pthread_mutex_unlock(&slots->lock);

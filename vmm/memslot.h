@@ -22,7 +22,10 @@ void memslots_done(struct memslots *slots);
 /* Page-aligned; @hva stays mapped until memslot_remove(). -ENOSPC, or KVM's. */
 int memslot_add(struct memslots *slots, uint64_t gpa, uint64_t size, void *hva,
 		unsigned int *ret_slot);
-/* On return no vCPU reaches it. */
+/*
+ * On return no vCPU reaches it; but where the kernel has no memory left, they reach it still,
+ * and no other memory under that number.
+ */
 void memslot_remove(struct memslots *slots, unsigned int slot);
 
 #endif
