@@ -113,6 +113,10 @@ static int make_backend(struct vfio_container *c, const struct vfio_why *why)
 		return wrong(why, -EINVAL,
 			     "the host's IOMMU has no pages of 4 KiB, which are what guests map; "
 			     "this host cannot assign devices");
+	if (err == -ENOMEM)
+		return wrong(why, -EINVAL,
+			     "the kernel does not lock guest memory for it; free some, raise the "
+			     "limit of the process (ulimit -l), or give less --mem");
 	return err ? failed(why, err, "the host's IOMMU does not take guest memory") : 0;
 }
 

@@ -350,6 +350,8 @@ static int on_container(int container, unsigned long request, void *arg)
 		info->iova_pgsizes = fake_sys.page_sizes;
 		return 0;
 	case VFIO_IOMMU_MAP_DMA:
+		if (fake_sys.map_error)
+			return fake_sys.map_error;
 		fake_sys.dma_bytes += ((struct vfio_iommu_type1_dma_map *)arg)->size;
 		return 0;
 	case VFIO_IOMMU_UNMAP_DMA:

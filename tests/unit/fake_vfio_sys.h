@@ -32,6 +32,7 @@ struct fake_vfio_sys {
 	int group_error, container_error; /* of open; -errno */
 	bool not_viable, no_type1, no_info;
 	int iommu_error; /* of SET_IOMMU */
+	int map_error;	 /* of MAP_DMA */
 	int join_error;	 /* of a group that is to join another's container */
 	int intx_error;
 	uint64_t page_sizes; /* of the IOMMU */

@@ -239,6 +239,9 @@ static void users_errors(void **state)
 	fake_sys.iommu_error = -EPERM;
 	says("remap interrupts");
 	fake_sys.iommu_error = 0;
+	fake_sys.map_error = -ENOMEM;
+	says("ulimit -l");
+	fake_sys.map_error = 0;
 	fake_sys.page_sizes = 0x40210000;
 	says("has no pages of 4 KiB");
 }
