@@ -357,6 +357,21 @@ err_irq:
 	return err;
 }
 
+static int first_reset(struct vfio_device *dev, char *why)
+{
+	int err = vfio_reset_do(&dev->how_reset);
+
+	/* The kernel wants to know whom it hits, a function that nobody uses among them. */
+	if (err == -EINVAL && dev->how_reset.kind == VFIO_RESET_BUS) {
+		snprintf(why, WHY_SIZE,
+			 "only a reset of its bus clears it, for which vfio-pci must have all that "
+			 "is on it; take the rest of IOMMU group %d, too: pviommu assign",
+			 dev->host.group);
+		return err;
+	}
+	return err ? fail(why, err, "its reset failed") : 0;
+}
+
 /* Reset comes first: what its last user left behind is not the guest's. */
 static int open_device(struct vfio_device *dev, char *why)
 {
@@ -372,9 +387,9 @@ static int open_device(struct vfio_device *dev, char *why)
 		return err;
 	}
 	vfio_reset_init(&dev->how_reset, &dev->desc, dev->group->fd, dev->group->id);
-	err = vfio_reset_do(&dev->how_reset);
+	err = first_reset(dev, why);
 	if (err)
-		return fail(why, err, "its reset failed");
+		return err;
 	write_command(dev, false);
 	return vfio_config_build(&dev->desc, &dev->fn, &dev->msi, why, WHY_SIZE);
 }

@@ -431,6 +431,15 @@ static void resets(void **state)
 	assert_int_equal(fake_sys.bus_resets, 1);
 	vfio_device_free(dev);
 	assert_int_equal(fake_sys.bus_resets, 2);
+	/* A function beside it has no driver: nothing but that keeps it from being reset. */
+	fake_sys.bus_error = -EINVAL;
+	assert_int_equal(start(), -EINVAL);
+	assert_non_null(strstr(said, "take the rest of IOMMU group 5, too: pviommu assign"));
+	fake_sys.bus_error = -EIO;
+	assert_int_equal(start(), -EIO);
+	assert_non_null(strstr(said, "its reset failed: "));
+	fake_sys.bus_error = 0;
+	fake_sys.bus_resets = 2;
 	fake_sys.bus_groups[1] = 8;
 	assert_int_equal(start(), 0);
 	assert_non_null(strstr(said, "has no reset"));
