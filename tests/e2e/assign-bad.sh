@@ -70,6 +70,17 @@ host() {
 	mount -t ext2 /dev/nvme0n1 /mnt
 	bad "a mounted disk" "is mounted at /mnt" "$disk" pviommu assign "$disk"
 	umount /mnt
+	# Of such a mount only the claim on the disk is to be seen.
+	mkfifo private
+	unshare -m sh -c 'mount -t ext2 /dev/nvme0n1 /mnt && echo mounted >private && read -r _ <private' &
+	holder=$!
+	read -r mounted <private
+	equal "a disk is mounted in a mount namespace of its own" "$mounted" mounted
+	check "which nobody else sees" sh -c '! grep nvme0n1 /proc/self/mountinfo'
+	bad "a disk opened for one alone" "is opened by somebody for himself" "$disk" \
+		pviommu assign "$disk"
+	echo >private
+	wait $holder
 	ip link set "$(ls "/sys/bus/pci/devices/$peer/net")" up
 	bad "an interface that is up" "is up; take it down" "$peer" pviommu assign "$peer"
 	unshare -n sleep 1000 &
