@@ -17,7 +17,7 @@ struct fake_irq {
 	bool line[IRQ_FIRST_MSI_GSI]; /* as irq_line() left them */
 	struct irq_msi last;
 	struct {
-		int fd; /* -1: none */
+		int fd;
 		unsigned int gsi;
 		int ack_fd; /* -1: not a level */
 	} irqfd[FAKE_MAX];
