@@ -17,3 +17,14 @@ uint64_t memlock_raise(uint64_t bytes)
 	want = (struct rlimit){now.rlim_max, now.rlim_max};
 	return setrlimit(RLIMIT_MEMLOCK, &want) ? now.rlim_cur : now.rlim_max;
 }
+
+void memlock_lower(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur <= bytes)
+		return;
+	limit.rlim_cur = bytes;
+	/* Downwards anybody may. */
+	setrlimit(RLIMIT_MEMLOCK, &limit);
+}

@@ -11,4 +11,7 @@
  */
 uint64_t memlock_raise(uint64_t bytes);
 
+/* Lowers it to @bytes where it is more; the hard limit stays. */
+void memlock_lower(uint64_t bytes);
+
 #endif

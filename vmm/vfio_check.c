@@ -41,8 +41,15 @@ static int check_limit(const struct vm *vm, const struct vfio_device_config *fir
 	uint64_t need = vm->mem.size * nr, limit = memlock_raise(need);
 	unsigned long long need_kib = need >> 10, limit_kib = limit >> 10;
 
-	if (limit >= need)
+	if (limit >= need) {
+		/*
+		 * A guest can map its memory again and again, which costs the host page tables that
+		 * are charged to nobody: as much as it has is enough.
+		 */
+		if (vm->iommu_mode != VM_IOMMU_OFF)
+			memlock_lower(need);
 		return 0;
+	}
 	if (vm->iommu_mode == VM_IOMMU_STRICT) {
 		*ret_limit = limit;
 		return 0;

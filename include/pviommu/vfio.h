@@ -5,7 +5,9 @@
  * Each MAP becomes as few DMA mappings of the container as the host's memory layout
  * allows, and never shares one with another MAP: type1 does not split a mapping, so
  * UNMAP must find the edges that MAP made. The kernel allows a container 65,535
- * mappings; beyond, and beyond the process's locked memory, MAP answers NOMEM.
+ * mappings; beyond, and beyond the process's locked memory, MAP answers NOMEM. That limit
+ * (RLIMIT_MEMLOCK) also bounds what the guest takes of the host by mapping its memory over and
+ * over: page tables, which the kernel may charge to nobody. Give it one.
  *
  * Rights are the host IOMMU's: no device writes what was mapped without WRITE, but some
  * (Linux 6.1's VT-d driver) let it read what was mapped for writing only.

@@ -99,16 +99,36 @@ static void one_is_wrong(void **state)
 	one_line("--assign " TREE_B ": is bound to nvme; take it first: pviommu assign");
 }
 
+static uint64_t soft_limit(void)
+{
+	struct rlimit now;
+
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &now), 0);
+	return now.rlim_cur;
+}
+
 /* As a user: root may raise any limit. */
 static void limit(void **state)
 {
 	struct rlimit old, low = {RAM / 2, RAM / 2}, room = {RAM / 4, RAM};
+	const struct rlimit more = {2 * RAM, 2 * RAM};
 
 	if (!geteuid() && seteuid(65534))
 		skip();
 	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &old), 0);
-	if (old.rlim_max < RAM)
+	if (old.rlim_max < 2 * RAM)
 		skip();
+	/* More than it needs is for nobody, where it is the guest that maps. */
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &more), 0);
+	assert_int_equal(check(TREE_A, NULL, NULL), 0);
+	assert_int_equal(soft_limit(), 2 * RAM);
+	vm.iommu_mode = VM_IOMMU_STRICT;
+	assert_int_equal(check(TREE_A, NULL, NULL), 0);
+	assert_int_equal(strict_limit, 0);
+	assert_int_equal(soft_limit(), RAM);
+	assert_int_equal(check(TREE_A, TREE_B, NULL), 0);
+	assert_int_equal(soft_limit(), 2 * RAM);
+	vm.iommu_mode = VM_IOMMU_OFF;
 	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &room), 0);
 	assert_int_equal(memlock_raise(RAM), RAM);
 	assert_int_equal(check(TREE_A, NULL, NULL), 0);
