@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The VM's PCI bus and what is on it: the virtio-iommu and the simulated devices. */
+/* The VM's PCI bus and what is on it: the virtio-iommu, simulated and assigned devices. */
 #ifndef VMM_DEVICES_H
 #define VMM_DEVICES_H
 

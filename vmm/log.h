@@ -2,7 +2,7 @@
 /*
  * The command's messages, one line each on stderr: "pviommu: ...". In raw
  * terminal mode lines end in CR LF. Messages that a guest or a device can cause
- * go through log_once or log_rate.
+ * are said once, or go through log_rate.
  */
 #ifndef VMM_LOG_H
 #define VMM_LOG_H

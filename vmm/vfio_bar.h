@@ -40,7 +40,7 @@ int vfio_bars_move(struct vfio_bars *bars, unsigned int bar, uint64_t gpa);
 /* Nowhere, all of them. On return no vCPU reaches the device. */
 void vfio_bars_withdraw(struct vfio_bars *bars);
 
-/* A trapped access, of 1, 2, 4 or 8 bytes within the BAR; 0 or -errno. */
+/* A trapped access, of 1 to 8 bytes within the BAR; 0 or -errno. */
 int vfio_bars_read(const struct vfio_desc *desc, unsigned int bar, uint64_t off, void *buf,
 		   uint32_t len);
 int vfio_bars_write(const struct vfio_desc *desc, unsigned int bar, uint64_t off, const void *buf,

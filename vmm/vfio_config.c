@@ -114,8 +114,6 @@ static int build_express(struct pci_copy *c, uint8_t at)
 		return err;
 	cap[0] = PCI_CAP_ID_EXP;
 	pvi_put16(cap + PCI_EXP_FLAGS, (uint16_t)(version | PCI_EXP_TYPE_RC_END << 4));
-	if (len < PCI_EXP_DEVCTL + 2 || at + PCI_EXP_DEVCTL + 2 > PCI_CFG_LEGACY)
-		return 0;
 	devcap = pvi_get32(c->cfg + at + PCI_EXP_DEVCAP);
 	pvi_put32(cap + PCI_EXP_DEVCAP, devcap & (PCI_EXP_DEVCAP_PAYLOAD | PCI_EXP_DEVCAP_RBER));
 	memcpy(cap + PCI_EXP_DEVCTL, c->cfg + at + PCI_EXP_DEVCTL, 2);

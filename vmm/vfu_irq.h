@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interrupts of a simulated device: one eventfd a vector, which the device
- * signals and KVM turns into the vector's message while it is unmasked.
+ * The interrupts of a device by messages: one eventfd a vector, which a simulated
+ * device or, for a real one, VFIO signals, and KVM turns into the vector's message
+ * while it is unmasked.
  *
  * What bounds their rate: a vector that is pending is not pending twice, so the
  * device costs the guest one interrupt after the other at most, and the guest
