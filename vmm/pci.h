@@ -43,8 +43,8 @@ struct pci_bus;
  */
 struct pci_fn_ops {
 	/*
-	 * BAR accesses outside the MSI-X table and PBA, which may also come once
-	 * after the BAR has moved away; no lock held.
+	 * BAR accesses outside the MSI-X table and PBA, which may come for a moment
+	 * after the BAR has moved away, too; no lock held.
 	 */
 	void (*bar_read)(struct pci_fn *fn, unsigned int bar, uint64_t off, void *buf,
 			 uint32_t len);
