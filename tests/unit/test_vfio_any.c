@@ -304,6 +304,16 @@ static void any_guest(void **state)
 
 /* --- the device --- */
 
+/* What of it can be mapped, by the kernel's word: whole pages or not, inside or not. */
+static void be_sparse(struct fake_region *r)
+{
+	r->nr_areas = below(5);
+	for (unsigned int i = 0; i < r->nr_areas; i++) {
+		r->area[i].off = below(8) * 0x800 + below(2) * random_bits();
+		r->area[i].size = below(8) * 0x800 + (below(8) == 0) * random_bits();
+	}
+}
+
 /* Sizes and counts of any kind; in its config space, bits that are not as they should be. */
 static void be_a_device(void)
 {
@@ -316,6 +326,8 @@ static void be_a_device(void)
 	for (unsigned int n = below(3); n; n--)
 		fake_sys.region[below(PCI_NR_BARS)].size =
 			below(4) ? 1ull << below(17) : below(0x10000);
+	if (below(2))
+		be_sparse(&fake_sys.region[2 * below(2)]);
 	fake_sys.nr_irqs[0] = below(2);
 	fake_sys.nr_irqs[1] = below(3) * below(40);
 	fake_sys.nr_irqs[2] = below(3) * below(100);
