@@ -130,7 +130,8 @@ static void dev_bar_moved(struct pci_fn *fn, unsigned int bar, uint64_t gpa)
 	int err = 0;
 
 	pthread_mutex_lock(&dev->lock);
-	if (!dev->quiesced)
+	/* A port is no place for memory, whatever VFIO lets us map of that BAR. */
+	if (!dev->quiesced && !fn->bar[bar].io)
 		err = vfio_bars_move(&dev->bars, bar, gpa);
 	if (err && !dev->bar_trouble) {
 		dev->bar_trouble = true;

@@ -219,8 +219,9 @@ static uint32_t any_register(void)
 static void place_bars(void)
 {
 	for (unsigned int i = 0; i < PCI_MAX_BARS; i++)
-		set_cfg(PCI_BASE_ADDRESS_0 + 4 * i, (uint32_t)BAR0 + (i << 20), 4);
-	set_cfg(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE * below(2), 2);
+		set_cfg(PCI_BASE_ADDRESS_0 + 4 * i,
+			function()->bar[i].io ? 0x8000 : (uint32_t)BAR0 + (i << 20), 4);
+	set_cfg(PCI_COMMAND, ON | PCI_COMMAND_INTX_DISABLE * below(2), 2);
 }
 
 static void set_vector(void)
@@ -326,6 +327,9 @@ static void be_a_device(void)
 	for (unsigned int n = below(3); n; n--)
 		fake_sys.region[below(PCI_NR_BARS)].size =
 			below(4) ? 1ull << below(17) : below(0x10000);
+	/* Ports, by its own word, of what VFIO calls memory. */
+	if (!below(10))
+		config->byte[PCI_BASE_ADDRESS_2] ^= PCI_BASE_ADDRESS_SPACE_IO;
 	if (below(2))
 		be_sparse(&fake_sys.region[2 * below(2)]);
 	fake_sys.nr_irqs[0] = below(2);
