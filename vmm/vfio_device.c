@@ -252,7 +252,7 @@ static void dev_quiesce(struct pci_fn *fn)
 		dev->quiesced = true;
 		update_dma(dev);
 		vfio_irq_enter(&dev->irq, VFIO_IRQ_OFF, 0);
-		vfu_irqs_detach_all(&dev->irq.vectors);
+		irq_vectors_detach_all(&dev->irq.vectors);
 		/* vCPUs may still run: none of them sets it going again. */
 		vfio_bars_withdraw(&dev->bars);
 		do_reset(dev);

@@ -57,7 +57,7 @@ int vfio_irq_init(struct vfio_irq *vi, struct irq *irq, int device, unsigned int
 	vi->line_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vi->ack_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = vi->line_fd < 0 || vi->ack_fd < 0 ? -errno : 0;
-	err = err ?: vfu_irqs_init(&vi->vectors, irq, nr);
+	err = err ?: irq_vectors_init(&vi->vectors, irq, nr);
 	if (err) {
 		vfio_sys_close(vi->line_fd);
 		vfio_sys_close(vi->ack_fd);
@@ -68,7 +68,7 @@ int vfio_irq_init(struct vfio_irq *vi, struct irq *irq, int device, unsigned int
 void vfio_irq_done(struct vfio_irq *vi)
 {
 	vfio_irq_enter(vi, VFIO_IRQ_OFF, 0);
-	vfu_irqs_done(&vi->vectors);
+	irq_vectors_done(&vi->vectors);
 	vfio_sys_close(vi->line_fd);
 	vfio_sys_close(vi->ack_fd);
 }
@@ -150,12 +150,12 @@ int vfio_irq_enter(struct vfio_irq *vi, enum vfio_irq_mode mode, unsigned int nr
 
 int vfio_irq_vector(struct vfio_irq *vi, unsigned int vector, const struct irq_msi *msi)
 {
-	return vfu_irqs_set(&vi->vectors, vector, msi);
+	return irq_vectors_set(&vi->vectors, vector, msi);
 }
 
 bool vfio_irq_pending(struct vfio_irq *vi, unsigned int vector)
 {
-	return vfu_irqs_pending(&vi->vectors, vector);
+	return irq_vectors_pending(&vi->vectors, vector);
 }
 
 const char *vfio_irq_name(enum vfio_irq_mode mode)

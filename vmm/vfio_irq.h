@@ -13,7 +13,7 @@
 #define VMM_VFIO_IRQ_H
 
 #include "vmm/irq.h"
-#include "vmm/vfu_irq.h"
+#include "vmm/irq_vectors.h"
 
 enum vfio_irq_mode { VFIO_IRQ_OFF, VFIO_IRQ_INTX, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
 
@@ -21,9 +21,9 @@ struct vfio_irq {
 	struct irq *irq;
 	int device; /* VFIO's fd */
 	enum vfio_irq_mode mode;
-	unsigned int nr_on;	 /* vectors of the mode */
-	struct vfu_irqs vectors; /* of MSI and MSI-X */
-	unsigned int gsi;	 /* of the line */
+	unsigned int nr_on;	    /* vectors of the mode */
+	struct irq_vectors vectors; /* of MSI and MSI-X */
+	unsigned int gsi;	    /* of the line */
 	int line_fd, ack_fd;
 };
 

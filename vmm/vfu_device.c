@@ -37,7 +37,7 @@ struct vfu_device {
 	 * DMA and of interrupts; held for no message.
 	 */
 	pthread_mutex_t lock;
-	struct vfu_irqs irqs;
+	struct irq_vectors irqs;
 	struct vfu_doorbells bells;
 	bool running; /* start-up is over: failures are news */
 	bool failed, quiesced, master;
@@ -74,7 +74,7 @@ static void update_dma(struct vfu_device *dev)
 static void cut_off(struct vfu_device *dev)
 {
 	update_dma(dev);
-	vfu_irqs_detach_all(&dev->irqs);
+	irq_vectors_detach_all(&dev->irqs);
 	vfu_doorbells_remove_all(&dev->bells);
 }
 
@@ -166,7 +166,7 @@ static void dev_vector(struct pci_fn *fn, unsigned int vector, const struct irq_
 
 	pthread_mutex_lock(&dev->lock);
 	if (!dev->failed && !dev->quiesced)
-		err = vfu_irqs_set(&dev->irqs, vector, msi);
+		err = irq_vectors_set(&dev->irqs, vector, msi);
 	pthread_mutex_unlock(&dev->lock);
 	if (err)
 		log_error("device %s: vector %u can't be delivered: %s", dev->name, vector,
@@ -179,7 +179,7 @@ static bool dev_pending(struct pci_fn *fn, unsigned int vector)
 	bool pending;
 
 	pthread_mutex_lock(&dev->lock);
-	pending = vfu_irqs_pending(&dev->irqs, vector);
+	pending = irq_vectors_pending(&dev->irqs, vector);
 	pthread_mutex_unlock(&dev->lock);
 	return pending;
 }
@@ -242,7 +242,7 @@ static const struct pci_fn_ops fn_ops = {
 static int negotiate(struct vfu_device *dev, struct vm *vm, struct vfu_why *why)
 {
 	struct vfu_desc desc;
-	struct vfu_irqs irqs;
+	struct irq_vectors irqs;
 	int err;
 
 	err = vfu_probe(dev->conn, &dev->limits, &desc, why);
@@ -250,7 +250,7 @@ static int negotiate(struct vfu_device *dev, struct vm *vm, struct vfu_why *why)
 		err = vfu_config_build(&desc, &dev->fn, why->text, sizeof(why->text));
 	if (err)
 		return err;
-	err = vfu_irqs_init(&irqs, &vm->irq, dev->fn.msix.nr);
+	err = irq_vectors_init(&irqs, &vm->irq, dev->fn.msix.nr);
 	if (err) {
 		snprintf(why->text, sizeof(why->text), "there are no interrupts left for it: %s",
 			 strerror(-err));
@@ -350,7 +350,7 @@ static int connect_dev(struct vfu_device *dev, const struct vfu_config *config)
 static void disconnect(struct vfu_device *dev)
 {
 	vfu_conn_free(dev->conn);
-	vfu_irqs_done(&dev->irqs);
+	irq_vectors_done(&dev->irqs);
 	vfu_doorbells_done(&dev->bells);
 }
 

@@ -285,7 +285,7 @@ static int set_irqs(struct vfu_conn *conn, uint32_t start, const int *fds, unsig
 }
 
 int vfu_probe_irqs(struct vfu_conn *conn, const struct vfu_limits *limits,
-		   const struct vfu_irqs *irqs, struct vfu_why *ret_why)
+		   const struct irq_vectors *irqs, struct vfu_why *ret_why)
 {
 	int fds[PCI_MAX_VECTORS];
 	int err = 0;

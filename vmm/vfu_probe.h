@@ -6,7 +6,7 @@
 #include "vmm/vfu_config.h"
 #include "vmm/vfu_conn.h"
 #include "vmm/vfu_doorbell.h"
-#include "vmm/vfu_irq.h"
+#include "vmm/irq_vectors.h"
 #include "vmm/vfu_version.h"
 
 /* Why the device can't be used, for the user. */
@@ -28,6 +28,6 @@ int vfu_probe_doorbells(struct vfu_conn *conn, const struct pci_fn *fn, struct v
 /* Tells the device that it may ask for DMA anywhere, and hands it its eventfds. */
 int vfu_probe_dma(struct vfu_conn *conn);
 int vfu_probe_irqs(struct vfu_conn *conn, const struct vfu_limits *limits,
-		   const struct vfu_irqs *irqs, struct vfu_why *ret_why);
+		   const struct irq_vectors *irqs, struct vfu_why *ret_why);
 
 #endif

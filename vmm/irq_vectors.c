@@ -5,9 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "vmm/vfu_irq.h"
+#include "vmm/irq_vectors.h"
 
-static int add_vector(struct vfu_irqs *irqs)
+static int add_vector(struct irq_vectors *irqs)
 {
 	unsigned int gsi;
 	int err, fd;
@@ -26,7 +26,7 @@ static int add_vector(struct vfu_irqs *irqs)
 	return 0;
 }
 
-int vfu_irqs_init(struct vfu_irqs *irqs, struct irq *irq, unsigned int nr)
+int irq_vectors_init(struct irq_vectors *irqs, struct irq *irq, unsigned int nr)
 {
 	int err;
 
@@ -35,16 +35,16 @@ int vfu_irqs_init(struct vfu_irqs *irqs, struct irq *irq, unsigned int nr)
 	while (irqs->nr < nr) {
 		err = add_vector(irqs);
 		if (err) {
-			vfu_irqs_done(irqs);
+			irq_vectors_done(irqs);
 			return err;
 		}
 	}
 	return 0;
 }
 
-void vfu_irqs_done(struct vfu_irqs *irqs)
+void irq_vectors_done(struct irq_vectors *irqs)
 {
-	vfu_irqs_detach_all(irqs);
+	irq_vectors_detach_all(irqs);
 	for (unsigned int i = 0; i < irqs->nr; i++) {
 		irq_gsi_free(irqs->irq, irqs->vector[i].gsi);
 		close(irqs->vector[i].fd);
@@ -52,7 +52,7 @@ void vfu_irqs_done(struct vfu_irqs *irqs)
 	irqs->nr = 0;
 }
 
-static void detach(struct vfu_irqs *irqs, unsigned int i)
+static void detach(struct irq_vectors *irqs, unsigned int i)
 {
 	if (irqs->vector[i].attached)
 		irq_fd_detach(irqs->irq, irqs->vector[i].fd, irqs->vector[i].gsi);
@@ -63,7 +63,7 @@ static void detach(struct vfu_irqs *irqs, unsigned int i)
  * Attaching an eventfd that was signalled while the vector was masked delivers
  * the interrupt: KVM looks at its count.
  */
-int vfu_irqs_set(struct vfu_irqs *irqs, unsigned int vector, const struct irq_msi *msi)
+int irq_vectors_set(struct irq_vectors *irqs, unsigned int vector, const struct irq_msi *msi)
 {
 	int err;
 
@@ -81,7 +81,7 @@ int vfu_irqs_set(struct vfu_irqs *irqs, unsigned int vector, const struct irq_ms
 	return err;
 }
 
-bool vfu_irqs_pending(struct vfu_irqs *irqs, unsigned int vector)
+bool irq_vectors_pending(struct irq_vectors *irqs, unsigned int vector)
 {
 	struct pollfd pfd = {.events = POLLIN};
 
@@ -91,7 +91,7 @@ bool vfu_irqs_pending(struct vfu_irqs *irqs, unsigned int vector)
 	return poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLIN);
 }
 
-void vfu_irqs_detach_all(struct vfu_irqs *irqs)
+void irq_vectors_detach_all(struct irq_vectors *irqs)
 {
 	for (unsigned int i = 0; i < irqs->nr; i++)
 		detach(irqs, i);

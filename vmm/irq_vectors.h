@@ -10,13 +10,13 @@
  *
  * The owner serialises calls.
  */
-#ifndef VMM_VFU_IRQ_H
-#define VMM_VFU_IRQ_H
+#ifndef VMM_IRQ_VECTORS_H
+#define VMM_IRQ_VECTORS_H
 
 #include "vmm/irq.h"
 #include "vmm/pci.h"
 
-struct vfu_irqs {
+struct irq_vectors {
 	struct irq *irq;
 	unsigned int nr;
 	struct {
@@ -27,12 +27,12 @@ struct vfu_irqs {
 };
 
 /* @nr at most PCI_MAX_VECTORS. -ENOSPC: no GSI is left; or what eventfd() gave. */
-int vfu_irqs_init(struct vfu_irqs *irqs, struct irq *irq, unsigned int nr);
-void vfu_irqs_done(struct vfu_irqs *irqs);
+int irq_vectors_init(struct irq_vectors *irqs, struct irq *irq, unsigned int nr);
+void irq_vectors_done(struct irq_vectors *irqs);
 
 /* @msi NULL: the vector's interrupts wait in its eventfd. */
-int vfu_irqs_set(struct vfu_irqs *irqs, unsigned int vector, const struct irq_msi *msi);
-bool vfu_irqs_pending(struct vfu_irqs *irqs, unsigned int vector);
-void vfu_irqs_detach_all(struct vfu_irqs *irqs);
+int irq_vectors_set(struct irq_vectors *irqs, unsigned int vector, const struct irq_msi *msi);
+bool irq_vectors_pending(struct irq_vectors *irqs, unsigned int vector);
+void irq_vectors_detach_all(struct irq_vectors *irqs);
 
 #endif
