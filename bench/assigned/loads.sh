@@ -26,12 +26,12 @@ card_up() { # CARD
 	ping -c 1 -W 5 $PEER >/dev/null
 }
 
-# Messages of a pass: so many that an exit or two of the clock's ticks are nothing beside theirs.
-# In a stream many small ones are one packet.
+# Messages of a pass: enough for a figure, few enough for an emulated machine. In a stream many
+# small ones are one packet.
 count_of() { # KIND BYTES
 	case $1 in
 	tcp-*) [ "$2" -gt 1024 ] || {
-		echo 4096
+		echo 2048
 		return
 	} ;;
 	read | write)
@@ -40,9 +40,9 @@ count_of() { # KIND BYTES
 		;;
 	esac
 	if [ "$2" -le 1024 ]; then
-		echo 1024
+		echo 512
 	else
-		echo $((2097152 / $2))
+		echo $((1048576 / $2))
 	fi
 }
 

@@ -36,7 +36,7 @@ DEVICES = ('e1000e,lan=1,addr=8', 'nvme,media=null,addr=9',
 EXITS = {'60': 'interrupt', '64': 'window', '78': 'halt', '7b': 'port', '400': 'memory'}
 MSR_EXIT = '7c'
 # What L1's clock may show until a way is through: one that counts instructions is slow.
-LIMIT, ICOUNT_LIMIT = 400, 150
+LIMIT, ICOUNT_LIMIT = 400, 100
 MSRS = {'80b': 'eoi', '6e0': 'timer', '838': 'timer'}
 
 
