@@ -3,10 +3,10 @@
 #ifndef VMM_VFU_PROBE_H
 #define VMM_VFU_PROBE_H
 
+#include "vmm/irq_vectors.h"
 #include "vmm/vfu_config.h"
 #include "vmm/vfu_conn.h"
 #include "vmm/vfu_doorbell.h"
-#include "vmm/irq_vectors.h"
 #include "vmm/vfu_version.h"
 
 /* Why the device can't be used, for the user. */
