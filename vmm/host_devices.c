@@ -35,14 +35,16 @@ static int refusal(const char *root, const struct host_pci *dev, char *ret_why, 
 		return 1;
 	taken = host_pci_is_vfio(dev) ? host_group_holder(root, dev, ret_why, size)
 				      : host_in_use(root, dev->bdf, ret_why, size);
-	if (taken != 1 && host_pci_group_blocker(root, dev, &other) == 1) {
+	if (taken == 1)
+		return 1;
+	if (host_pci_group_blocker(root, dev, &other) == 1) {
 		snprintf(ret_why, size, "%s of its group is bound to %s; assign that, too",
 			 other.bdf, other.driver);
 		return 1;
 	}
-	if (taken != 1 && host_allows_unsafe_interrupts(root, dev->bdf, ret_why, size))
+	if (host_allows_unsafe_interrupts(root, dev->bdf, ret_why, size))
 		return 1;
-	if (taken != 1 && host_remaps_interrupts(root) == 0) {
+	if (host_remaps_interrupts(root) == 0) {
 		snprintf(ret_why, size, "%s", HOST_NO_REMAPPING);
 		return 1;
 	}
