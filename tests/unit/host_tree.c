@@ -133,6 +133,18 @@ void tree_free(void)
 	assert_int_equal(system(command), 0);
 }
 
+int tree_set_up(void **state)
+{
+	tree_new();
+	return 0;
+}
+
+int tree_tear_down(void **state)
+{
+	tree_free();
+	return 0;
+}
+
 /* Of the driver core: what an override, an unbind and a probe do. */
 static void probe(const char *bdf)
 {

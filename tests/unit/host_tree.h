@@ -21,6 +21,9 @@ extern char tree_root[64];
 /* vfio-pci is loaded. */
 void tree_new(void);
 void tree_free(void);
+/* These two as fixtures of cmocka. */
+int tree_set_up(void **state);
+int tree_tear_down(void **state);
 
 /* Below the root; the folders on the way are made. */
 void tree_file(const char *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -25,12 +25,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	tree_free();
-	return 0;
-}
-
 static int run(int (*command)(const char *, int, char **), const char *a, const char *b,
 	       const char *c)
 {
@@ -279,15 +273,15 @@ static void list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(there_and_back, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_is_refused, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(in_use, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(none_is_touched, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(all_or_none, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(taken_again, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(no_driver, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(undone, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(list, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(there_and_back, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(who_is_refused, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(in_use, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(none_is_touched, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(all_or_none, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(taken_again, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(no_driver, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(undone, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(list, set_up, tree_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,12 +24,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	tree_free();
-	return 0;
-}
-
 static int holder(const char *bdf)
 {
 	struct host_pci dev;
@@ -91,9 +85,9 @@ static void unseen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nobody, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(somebody, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(unseen, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nobody, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(somebody, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(unseen, set_up, tree_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

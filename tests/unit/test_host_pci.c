@@ -10,18 +10,6 @@
 #include "host_tree.h"
 #include "vmm/host_pci.h"
 
-static int set_up(void **state)
-{
-	tree_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	tree_free();
-	return 0;
-}
-
 static int parse(const char *text, char *bdf)
 {
 	return host_pci_parse(text, strlen(text), bdf);
@@ -176,10 +164,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(vfio_drivers),
-		cmocka_unit_test_setup_teardown(what_a_device_is, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(all_of_them, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(groups, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_can_be_assigned, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_device_is, tree_set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(all_of_them, tree_set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(groups, tree_set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(who_can_be_assigned, tree_set_up, tree_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

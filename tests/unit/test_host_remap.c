@@ -9,18 +9,6 @@
 #include "host_tree.h"
 #include "vmm/host_remap.h"
 
-static int set_up(void **state)
-{
-	tree_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	tree_free();
-	return 0;
-}
-
 static void chips(void **state)
 {
 	assert_int_equal(host_remaps_interrupts(tree_root), -ENODATA);
@@ -53,8 +41,8 @@ static void allowed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(chips, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(allowed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(chips, tree_set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(allowed, tree_set_up, tree_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

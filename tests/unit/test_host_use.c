@@ -30,12 +30,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	tree_free();
-	return 0;
-}
-
 static int in_use(const char *bdf)
 {
 	why[0] = '\0';
@@ -230,18 +224,18 @@ static void unknown_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(idle, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(mounted_by_number, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(mounted_by_name, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(swapped_to, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(held, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(several_paths, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(interfaces, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(other_namespaces, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(one_of_two, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(display, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(unknown_disks, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(unknown_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(idle, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(mounted_by_number, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(mounted_by_name, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(swapped_to, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(held, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(several_paths, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(interfaces, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(other_namespaces, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(one_of_two, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(display, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(unknown_disks, set_up, tree_tear_down),
+		cmocka_unit_test_setup_teardown(unknown_others, set_up, tree_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

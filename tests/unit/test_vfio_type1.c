@@ -145,13 +145,19 @@ static void test_partial_map_rolls_back(void **state)
 	assert_int_equal(map(0x10000, 1, DRV_DATA), PVI_S_DEVERR);
 }
 
+/* A MAP of two runs, of which the container takes the first and then fails so many times. */
+static void map_half(unsigned int failures)
+{
+	vfio.fail_in = 1;
+	vfio.fail_for = failures;
+	vfio.error = EIO;
+	assert_int_equal(map(0x5000, 4, HOST_SLOT_SIZE - 2 * PAGE), PVI_S_DEVERR);
+}
+
 /* Half of a MAP that the container neither completes nor gives up is no longer the device's. */
 static void test_partial_map_that_stays(void **state)
 {
-	vfio.fail_in = 1;
-	vfio.fail_for = 3;
-	vfio.error = EIO;
-	assert_int_equal(map(0x5000, 4, HOST_SLOT_SIZE - 2 * PAGE), PVI_S_DEVERR);
+	map_half(3);
 	assert_int_equal(vfio.mappings, 1);
 	assert_int_equal(host.nr_failed, 1);
 	assert_int_equal(host.last_failed, EP_A);
@@ -161,10 +167,7 @@ static void test_partial_map_that_stays(void **state)
 /* It may have been once only: what is in the way of the next MAP then goes. */
 static void test_partial_map_goes_at_the_second_try(void **state)
 {
-	vfio.fail_in = 1;
-	vfio.fail_for = 2;
-	vfio.error = EIO;
-	assert_int_equal(map(0x5000, 4, HOST_SLOT_SIZE - 2 * PAGE), PVI_S_DEVERR);
+	map_half(2);
 	assert_int_equal(vfio.mappings, 0);
 	assert_int_equal(host.nr_failed, 0);
 	assert_int_equal(map(0x5000, 4, HOST_SLOT_SIZE - 2 * PAGE), PVI_S_OK);
